@@ -1,0 +1,278 @@
+"""Plans and runs the boots that the selected micro-guests need: as few as possible, and as many as it takes.
+
+Guests that need more processors get a boot of their own, at the same time as the others. When the kernel or the machine
+dies at a guest, a new boot goes on after it. Every boot either completes a guest or blames one, so that there are at most
+as many boots as guests. Used by the command line and by the pytest plugin.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.iso import image
+from harness.machines import Boot, EndKind, Ending, Limits, Machine
+from harness.records import Event, Exit, Header, Reader
+from harness.runs import Collector, GuestRun, Stop
+
+# Stops of the kernel that say: this machine cannot run any guest.
+_LACKING = ("NO_LONG_MODE", "NO_VMX", "VMX_LOCKED_OFF", "VMX_UNSUITABLE")
+_IN_CATALOGUE_ORDER = ("", "forward")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A guest that is to run, and how many processors it needs."""
+
+    guest: str
+    processors: int = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to run.
+
+    `selected` are the guests, in the catalogue's order; `patterns` is how they were chosen, in the kernel's words, empty for
+    the whole catalogue. `processors` is how many the machine is to have, 0: what each guest needs. `order` is
+    the kernel's word (forward, reverse, shuffle:SEED; empty: forward).
+    """
+
+    selected: Sequence[Planned]
+    patterns: str = ""
+    processors: int = 0
+    order: str = ""
+    verbose: bool = False
+
+
+@dataclass
+class BootReport:
+    """One boot: how it ended, and what was measured. Times are seconds since the machine was started."""
+
+    name: str
+    processors: int
+    recording: Path
+    ending: Ending | None = None
+    header: Header | None = None
+    stop: Stop | None = None
+    trouble: list[str] = field(default_factory=list)
+    guests: int = 0
+    exits: int = 0
+    exit_bytes: int = 0
+    first_record: float = 0.0
+    first_exit: float = 0.0
+    last_exit: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the boot as a whole, beyond the run of any guest; empty when nothing is."""
+        parts = list(self.trouble)
+        if self.ending is not None and self.ending.kind is not EndKind.CLEAN:
+            parts.append(self.ending.detail or self.ending.kind.value)
+        elif self.stop is None:
+            parts.append("the machine ended without the kernel's last record")
+        if self.stop is not None and self.stop.name != "DONE" and self.stop.name not in _LACKING:
+            parts.append(f"the kernel stopped: {self.stop}")
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An event of the recording, as it came, and the guest that was running (empty: none)."""
+
+    event: Event
+    guest: str
+
+
+Happening = Seen | GuestRun | BootReport
+
+
+class Session:
+    """All boots of one plan, in the background: `start` it, then iterate over `happenings`, then `close` it."""
+
+    def __init__(self, machine: Machine, build: Path, plan: Plan, limits: Limits) -> None:
+        self._recordings = recordings(build)
+        self._chains = [
+            _Chain(machine, build, plan, guests, processors, limits, first=index == 0)
+            for index, (processors, guests) in enumerate(_groups(machine, plan))
+        ]
+
+    def start(self) -> None:
+        """Starts the machines, one for each number of processors that is needed. The recordings of the session before are
+        removed."""
+        self._recordings.mkdir(parents=True, exist_ok=True)
+        for old in self._recordings.glob("*.bin"):
+            old.unlink()
+        for chain in self._chains:
+            chain.start()
+
+    def happenings(self) -> Iterator[Happening]:
+        """What happens, live: first all of the boots with the fewest processors, then those with more. Raises MachineError
+        or ImageError when a machine cannot be booted at all."""
+        for chain in self._chains:
+            yield from chain.happenings()
+
+    def close(self) -> None:
+        """Ends machines that still run. May be called more than once."""
+        for chain in self._chains:
+            chain.abort()
+        for chain in self._chains:
+            if chain.is_alive():
+                chain.join()
+
+
+def recordings(build: Path) -> Path:
+    """The folder with the recordings of the last session: one file a boot, the very bytes that came."""
+    return build / "recordings"
+
+
+def _groups(machine: Machine, plan: Plan) -> list[tuple[int, list[str]]]:
+    """The guests that share boots: a number of processors, and the guests in the catalogue's order."""
+    if plan.processors or not machine.takes_image:
+        groups = {plan.processors or 1: [planned.guest for planned in plan.selected]}
+    else:
+        groups = {}
+        for planned in plan.selected:
+            groups.setdefault(planned.processors, []).append(planned.guest)
+    return sorted(groups.items())
+
+
+class _Chain(threading.Thread):
+    """The boots, one after another, of the guests that share a number of processors. The first chain gets the user's own
+    patterns as the kernel's command line, and skips the guests that need more processors; the others name their guests.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        build: Path,
+        plan: Plan,
+        guests: list[str],
+        processors: int,
+        limits: Limits,
+        first: bool,
+    ) -> None:
+        super().__init__(name=f"boots with {processors} processors", daemon=True)
+        self._machine = machine
+        self._build = build
+        self._plan = plan
+        self._own = frozenset(guests)
+        self._remaining = list(guests)
+        self._processors = processors
+        self._limits = limits
+        self._first = first
+        self._current: Boot | None = None
+        self._aborted = threading.Event()
+        self._queue: queue.SimpleQueue[Happening | Exception | None] = queue.SimpleQueue()
+
+    def abort(self) -> None:
+        """Ends the machine that runs now, and boots no other. Called from another thread."""
+        self._aborted.set()
+        if (boot := self._current) is not None:
+            boot.abort()
+
+    def happenings(self) -> Iterator[Happening]:
+        while (happening := self._queue.get()) is not None:
+            if isinstance(happening, Exception):
+                raise happening
+            yield happening
+
+    def run(self) -> None:
+        try:
+            self._run_boots()
+        except Exception as error:  # whatever it is, it is for the thread that waits
+            self._queue.put(error)
+        finally:
+            self._queue.put(None)
+
+    def _run_boots(self) -> None:
+        number = 0
+        while self._remaining and not self._aborted.is_set():
+            number += 1
+            before = len(self._remaining)
+            report = self._boot(number)
+            if self._aborted.is_set():
+                return
+            self._queue.put(report)
+            if not self._machine.takes_image:
+                self._give_up(missing="the recording has no such guest (it was not chosen in the boot menu)")
+            elif report.stop and report.stop.name in _LACKING:
+                self._give_up(missing=report.stop.detail or report.stop.name)
+            elif len(self._remaining) == before or (report.stop and report.stop.name == "DONE"):
+                self._give_up(death=report.problem or "the kernel ended without having run it")
+
+    def _words(self, again: bool) -> list[str]:
+        """The kernel's command line for the guests that remain; `again`: some ran in the boots before."""
+        plan = self._plan
+        forward = plan.order in _IN_CATALOGUE_ORDER
+        words = []
+        if not self._first or (again and not forward):
+            words.append("guests=" + ",".join(self._remaining))
+        else:
+            if plan.patterns:
+                words.append(f"guests={plan.patterns}")
+            if again:
+                words.append(f"from={self._remaining[0]}")
+        if plan.order:
+            words.append(f"order={plan.order}")
+        if plan.verbose:
+            words.append("verbose")
+        return words
+
+    def _boot(self, number: int) -> BootReport:
+        made = image(self._build, self._words(again=number > 1)) if self._machine.takes_image else Path()
+        name = f"{self._machine.identity.name}-{self._processors}p-{number}"
+        report = BootReport(name, self._processors, recordings(self._build) / f"{name}.bin")
+        reader, collector = Reader(), Collector()
+        started = time.monotonic()
+        boot = self._machine.boot(made, self._processors, self._limits)
+        with report.recording.open("wb", buffering=0) as recording, boot:
+            self._current = boot
+            for chunk in iter(()) if self._aborted.is_set() else iter(boot):
+                recording.write(chunk)
+                for event in reader.feed(chunk):
+                    self._take(report, collector, event, time.monotonic() - started)
+                if collector.stop is not None:
+                    boot.farewell()
+        self._current = None
+        if self._aborted.is_set():
+            return report
+        for event in reader.finish():
+            self._take(report, collector, event, time.monotonic() - started)
+        report.ending = boot.ending
+        report.seconds = time.monotonic() - started
+        for run in collector.finish(report.ending.detail or report.ending.kind.value):
+            self._complete(report, run)
+        report.header, report.stop, report.trouble = collector.header, collector.stop, collector.trouble
+        return report
+
+    def _take(self, report: BootReport, collector: Collector, event: Event, now: float) -> None:
+        if isinstance(event, Header) and not report.first_record:
+            report.first_record = now
+        if isinstance(event, Exit):
+            report.first_exit = report.first_exit or now
+            report.last_exit = now
+            report.exits += 1
+            report.exit_bytes += event.size
+        runs = list(collector.feed(event))
+        guest = collector.current or (runs[-1].guest if runs else "")
+        if not guest or guest in self._own:
+            self._queue.put(Seen(event, guest))
+        for run in runs:
+            self._complete(report, run)
+
+    def _complete(self, report: BootReport, run: GuestRun) -> None:
+        """Hands on the run of a guest that belongs to this chain; the kernel skips those that belong to another."""
+        report.guests += 1
+        if run.guest in self._remaining:
+            self._remaining.remove(run.guest)
+            self._queue.put(run)
+
+    def _give_up(self, death: str = "", missing: str = "") -> None:
+        for guest in self._remaining:
+            self._queue.put(GuestRun(guest, death=death, missing=missing))
+        self._remaining = []

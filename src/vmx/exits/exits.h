@@ -1,0 +1,49 @@
+/*
+ * The exit handlers, one for each family of exits, and the few steps that they share. A handler is given the exit and a
+ * vCPU behind accessors (vcpu_access.h), decides what happens next, and knows nothing of recording. To add one: write
+ * it in a file of this folder, declare it here, name it in exit_reasons.def.
+ */
+#ifndef VMX_EXITS_EXITS_H
+#define VMX_EXITS_EXITS_H
+
+#include "arch/x86_64/traps.h"
+#include "lib/types.h"
+#include "vmx/exit.h"
+#include "vmx/vcpu_access.h"
+
+typedef enum exit_next exit_handler(struct vcpu *vcpu, const struct vm_exit *exit);
+
+exit_handler exit_cpuid;
+exit_handler exit_cr_access;
+exit_handler exit_dr_access;
+exit_handler exit_ept_violation;
+exit_handler exit_external_interrupt;
+exit_handler exit_hlt;
+exit_handler exit_io;
+exit_handler exit_rdmsr;
+exit_handler exit_rdtsc;
+exit_handler exit_rdtscp;
+exit_handler exit_unhandled;
+exit_handler exit_vmcall;
+exit_handler exit_wrmsr;
+exit_handler exit_xsetbv;
+
+/*
+ * Moves RIP past the instruction that exited, and ends what lasts for one instruction only: blocking by STI and by MOV
+ * SS; a single step (RFLAGS.TF) becomes pending. Always returns EXIT_RESUME_PAST.
+ * SDM, "Guest Non-Register State", "Debug Exceptions".
+ */
+enum exit_next resume_past(struct vcpu *vcpu, const struct vm_exit *exit);
+
+/* Raises an exception in the guest at the instruction that exited. Always returns EXIT_RESUME_HERE. */
+enum exit_next inject_exception(struct vcpu *vcpu, unsigned vector);
+enum exit_next inject_exception_with_code(struct vcpu *vcpu, unsigned vector, u32 error_code);
+enum exit_next inject_page_fault(struct vcpu *vcpu, const struct memory_fault *fault);
+
+/* True in 64-bit mode: IA-32e mode with CS.L set. */
+bool in_64_bit_mode(const struct vm_exit *exit);
+
+/* True for an address whose bits 63:47 are all equal. SDM, "Canonical Addressing". */
+bool is_canonical(u64 address);
+
+#endif
