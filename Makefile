@@ -73,7 +73,7 @@ ISO := build/exitscope.iso
 ## all		build everything: kernel, guests, catalogue, ISO image, unit tests (what plain `make` does)
 all: kernel guests iso unit
 
-kernel: build/kernel.elf
+kernel: build/kernel-stripped.elf
 guests: $(GUEST_ELFS) build/catalogue.a
 unit: $(UNIT_TESTS)
 
@@ -118,6 +118,10 @@ build/kernel/%.S.o: %.S
 build/kernel.elf: $(KERNEL_OBJECTS) src/arch/x86_64/kernel.ld build/flags/kernel build/flags/kernel-sources
 	$(call say,LD,$@)
 	$(Q)$(LD) $(KERNEL_LDFLAGS) -T src/arch/x86_64/kernel.ld -o $@ $(KERNEL_OBJECTS)
+
+# What is booted: GRUB loads debug information too, and an emulated CD drive is slow.
+build/kernel-stripped.elf: build/kernel.elf
+	$(Q)$(STRIP) --strip-all -o $@ $<
 
 # ---- Micro-guests ----------------------------------------------------------------------------------------------------
 
@@ -168,10 +172,11 @@ iso: $(ISO)
 # No themes, fonts, translations, and only the modules that grub.cfg needs: a smaller image boots faster.
 GRUB_MODULES := normal multiboot2 boot echo read
 
-$(ISO): build/kernel.elf build/catalogue.a grub.cfg | deps
+$(ISO): build/kernel-stripped.elf build/catalogue.a grub.cfg | deps
 	$(call say,ISO,$@)
 	@rm -rf build/iso && mkdir -p build/iso/boot/grub
-	@cp build/kernel.elf build/catalogue.a build/iso/boot/ && cp grub.cfg build/iso/boot/grub/
+	@cp build/kernel-stripped.elf build/iso/boot/kernel.elf
+	@cp build/catalogue.a build/iso/boot/ && cp grub.cfg build/iso/boot/grub/
 	$(Q)grub-mkrescue --directory=/usr/lib/grub/i386-pc --locales= --fonts= --themes= \
 		--install-modules="$(GRUB_MODULES)" -o $@ build/iso >build/iso.log 2>&1 || { cat build/iso.log >&2; exit 1; }
 

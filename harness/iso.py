@@ -42,9 +42,9 @@ def image(build: Path, words: list[str]) -> Path:
     for word in words:
         if not _WORD.fullmatch(word):
             raise ImageError(f"{word!r} cannot be a word of the kernel's command line")
-    contents = [build / "kernel.elf", build / "catalogue.a"]
+    contents = {"kernel.elf": build / "kernel-stripped.elf", "catalogue.a": build / "catalogue.a"}
     digest = hashlib.sha256("\0".join(words).encode())
-    for path in contents:
+    for path in contents.values():
         if not path.exists():
             raise ImageError(f"{path} is missing: run `make` first")
         digest.update(b"\0" + hashlib.sha256(path.read_bytes()).digest())
@@ -60,8 +60,8 @@ def image(build: Path, words: list[str]) -> Path:
         modules.mkdir(parents=True)
         for module in _with_dependencies("multiboot2"):
             shutil.copyfile(_GRUB_FOLDER / f"{module}.mod", modules / f"{module}.mod")
-        for path in contents:
-            shutil.copyfile(path, root / "boot" / path.name)
+        for name, path in contents.items():
+            shutil.copyfile(path, root / "boot" / name)
         commands = Path(folder) / "commands"
         commands.write_text(_GRUB_COMMANDS.format(words=" ".join(words)))
         _run(

@@ -96,6 +96,21 @@ static void start_vmx(void *argument)
 	xstate_init();
 }
 
+static void stop_vmx(void *argument)
+{
+	(void)argument;
+	vmx_off();
+}
+
+/* Leaves every processor as firmware and boot loaders expect it. */
+static void stop_processors(unsigned processors)
+{
+	for (unsigned i = processors; i-- > 0;) {
+		if (!smp_call(i, stop_vmx, NULL))
+			panic("processor %u did not leave VMX operation", i);
+	}
+}
+
 static unsigned start_processors(void)
 {
 	unsigned limit = options.processors ? options.processors : PROCESSOR_LIMIT;
@@ -224,5 +239,6 @@ void kernel_main(u32 magic, const void *boot_information)
 		guests_begun++;
 		run_guest(&vcpu, guest, processors);
 	}
+	stop_processors(processors);
 	stop(STOP_DONE, "%u guests were run", guests_begun);
 }

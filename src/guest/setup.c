@@ -414,6 +414,7 @@ enum setup_result setup_guest(struct setup *setup, struct vcpu *vcpu, const stru
 
 	*setup = (struct setup){.pending_interrupt = -1};
 	vcpu->memory = (struct guest_memory){0};
+	vcpu->controls = (struct controls){0};
 	if (guest->malformed)
 		return say(&a, SETUP_MALFORMED, "%s", guest->malformed);
 	vcpu_reset(vcpu);

@@ -64,7 +64,7 @@ enum general_register { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11
 struct vm_exit {
 	u32 number;    /* of this guest's run, from 0 */
 	u32 processor; /* that took it */
-	u64 time;      /* host TSC ticks since the guest's first entry */
+	u64 time;      /* host TSC ticks that the guest has run for: VM entries to exits, summed up */
 
 	u32 reason;  /* the whole exit-reason field */
 	u32 defined; /* enum exit_field: which of the fields below the architecture defines for this exit */

@@ -73,6 +73,7 @@ void vcpu_reset(struct vcpu *vcpu)
 	vcpu->state[VCPU_XCR0] = XCR0_X87;
 	vcpu->owned_msr_count = 0;
 	vcpu->exits = 0;
+	vcpu->ticks_in_guest = 0;
 	xstate_reset(vcpu->xstate);
 	io_bitmaps_intercept_all(vcpu->io_bitmaps);
 	msr_bitmap_intercept_all(vcpu->msr_bitmap);
@@ -137,6 +138,8 @@ void vcpu_bind(struct vcpu *vcpu)
 	if (vcpu->bound)
 		panic("vCPU bound to processor %u cannot be bound to %u before it is unbound", vcpu->bound_to, here);
 	vmcs_load(vcpu->vmcs);
+	if (vmcs_current() != (u64)vcpu->vmcs)
+		panic("VMPTRLD of 0x%lx left 0x%lx current", (u64)vcpu->vmcs, vmcs_current());
 	write_host_state(vcpu);
 	for (unsigned i = 0; i < vcpu->owned_msr_count; i++)
 		wrmsr_safe(vcpu->owned_msrs[i].number, vcpu->owned_msrs[i].guest);
@@ -200,10 +203,11 @@ static void save_unswitched_state(struct vcpu *vcpu)
 
 enum vcpu_entry vcpu_enter(struct vcpu *vcpu, u32 *error)
 {
-	if (vcpu->exits == 0)
-		vcpu->first_entry_tsc = rdtsc();
 	load_unswitched_state(vcpu);
+	u64 entered = rdtsc();
 	u64 result = vmx_enter(vcpu->registers, vcpu->launched);
+
+	vcpu->ticks_in_guest += rdtsc() - entered;
 	save_unswitched_state(vcpu);
 	if (result == 0)
 		return VCPU_EXITED;
@@ -258,7 +262,7 @@ void vcpu_read_exit(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	exit->number = vcpu->exits++;
 	exit->processor = vcpu->bound_to;
-	exit->time = rdtsc() - vcpu->first_entry_tsc;
+	exit->time = vcpu->ticks_in_guest;
 	exit->reason = (u32)vmcs_read(VMCS_EXIT_REASON);
 	/* A VM-entry failure leaves the launch state as it was (SDM, "VM-Entry Failures During or After ..."). */
 	if (!(exit->reason & EXIT_REASON_ENTRY_FAILURE))

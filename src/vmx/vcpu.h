@@ -42,8 +42,8 @@ struct vcpu {
 	struct owned_msr owned_msrs[VCPU_OWNED_MSRS_MAX];
 	unsigned owned_msr_count;
 
-	u64 first_entry_tsc;
-	u32 exits; /* so far */
+	u64 ticks_in_guest; /* host TSC ticks from VM entries to the exits that followed, summed up */
+	u32 exits;	    /* so far */
 };
 
 /* How an attempt to enter the guest came out. */
