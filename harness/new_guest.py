@@ -43,10 +43,10 @@ _GUEST = """\
 #include "guest.h"
 
 {head}
-	CODE
+\tCODE
 
 {code}
-	END_GUEST
+\tEND_GUEST
 """
 
 _TRACE = """\

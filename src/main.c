@@ -66,8 +66,10 @@ static void find_work(void)
 	if (!options_parse(&options, boot.command_line))
 		stop(STOP_BAD_COMMAND_LINE, "%s", options.error);
 	if (boot.module_start == boot.module_end)
-		stop(STOP_NO_CATALOGUE, "load build/catalogue.a as the kernel's module (module2 in grub.cfg)");
-	if (!catalogue_read(&catalogue, (const void *)boot.module_start, boot.module_end - boot.module_start, &why))
+		stop(STOP_NO_CATALOGUE,
+		     "load build/catalogue.a as the kernel's module (module2 in grub.cfg)");
+	if (!catalogue_read(&catalogue, (const void *)boot.module_start, boot.module_end - boot.module_start,
+			    &why))
 		stop(STOP_BAD_CATALOGUE, "%s", why);
 }
 
@@ -229,8 +231,8 @@ void kernel_main(u32 magic, const void *boot_information)
 	panic_set_hook(record_panic);
 	record_beginning(processors, selected);
 	if (selected == 0)
-		stop(STOP_NO_SUCH_GUEST, "none of %u guests matches guests=%s from=%s", catalogue.count, options.guests,
-		     options.from);
+		stop(STOP_NO_SUCH_GUEST, "none of %u guests matches guests=%s from=%s", catalogue.count,
+		     options.guests, options.from);
 	for (u32 i = 0; i < selected; i++) {
 		const struct guest *guest = &catalogue.guests[numbers[i]];
 

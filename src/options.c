@@ -114,7 +114,8 @@ static bool parse_word(struct options *options, struct word *word)
 		options->verbose = true;
 		return true;
 	}
-	return fail(options, word, "not a word of the command line: guests= from= order= processors= verbose");
+	return fail(options, word,
+		    "not a word of the command line: guests= from= order= processors= verbose");
 }
 
 bool options_parse(struct options *options, const char *command_line)

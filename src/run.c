@@ -1,11 +1,12 @@
 /*
- * The path of one exit: enter the guest, read the exit, dispatch it to its handler, record it, and resume or end. And
- * the watchdog around it: the VMX-preemption timer where the processor has one and the guest does not use it itself,
- * the local APIC's timer otherwise; and a budget of exits.
+ * The path of one exit: enter the guest, read the exit, dispatch it to its handler, record it, and resume or
+ * end. And the watchdog around it: the VMX-preemption timer where the processor has one and the guest does
+ * not use it itself, the local APIC's timer otherwise; and a budget of exits.
  */
 #include "run.h"
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/pit.h"
+#include "arch/x86_64/serial.h"
 #include "arch/x86_64/smp.h"
 #include "arch/x86_64/stop.h"
 #include "arch/x86_64/traps.h"
@@ -51,8 +52,8 @@ static bool is_watchdog(const struct run *run, const struct vm_exit *exit)
 		return exit_basic_reason(exit) == EXIT_REASON_PREEMPTION_TIMER;
 	if (exit_basic_reason(exit) != EXIT_REASON_EXTERNAL_INTERRUPT)
 		return false;
-	return WATCHDOG_VECTOR ==
-	       (acknowledged ? (int)(exit->interruption_information & EVENT_VECTOR_MASK) : this_processor()->vector);
+	return WATCHDOG_VECTOR == (acknowledged ? (int)(exit->interruption_information & EVENT_VECTOR_MASK)
+						: this_processor()->vector);
 }
 
 static void handle_exit(struct run *run)
@@ -118,16 +119,19 @@ void run_guest(struct vcpu *vcpu, const struct guest *guest, unsigned processors
 	enum setup_result result;
 
 	run = (struct run){.vcpu = vcpu};
-	result = setup_guest(&run.setup, vcpu, guest, processors, tsc_per_millisecond() * TIME_BUDGET_MILLISECONDS);
+	result = setup_guest(&run.setup, vcpu, guest, processors,
+			     tsc_per_millisecond() * TIME_BUDGET_MILLISECONDS);
 	record_guest_begin(guest->index, guest->name, &vcpu->controls,
 			   result == SETUP_READY ? (u32)vcpu_read_vmcs(vcpu, VMCS_EXCEPTION_BITMAP) : 0);
 	if (result == SETUP_READY) {
+		/* Whatever the guest does to the machine, it must be known that it was this one. */
+		serial_flush();
 		run_to_the_end(&run, processors);
 		record_guest_end(guest->index, run.outcome, vcpu->exits, run.instruction_error, NULL);
 	} else {
 		vcpu_retire(vcpu);
-		record_guest_end(guest->index, result == SETUP_SKIPPED ? OUTCOME_SKIPPED : OUTCOME_MALFORMED, 0, 0,
-				 run.setup.detail);
+		record_guest_end(guest->index, result == SETUP_SKIPPED ? OUTCOME_SKIPPED : OUTCOME_MALFORMED,
+				 0, 0, run.setup.detail);
 	}
 	setup_release(vcpu);
 }

@@ -1,6 +1,6 @@
 /*
- * Reads an `ar` archive: a magic line, then members, each a header of text fields and its data, padded to even offsets.
- * The catalogue calls it once over the whole module.
+ * Reads an `ar` archive: a magic line, then members, each a header of text fields and its data, padded to
+ * even offsets. The catalogue calls it once over the whole module.
  */
 #include "guest/archive.h"
 #include "lib/string.h"
@@ -61,7 +61,8 @@ static bool find_name(const struct archive *archive, const struct header *header
 
 	if (header->name[0] != '/')
 		return copy_name(name, header->name, sizeof(header->name));
-	if (!parse_decimal(header->name + 1, sizeof(header->name) - 1, &offset) || offset >= archive->names_size)
+	if (!parse_decimal(header->name + 1, sizeof(header->name) - 1, &offset) ||
+	    offset >= archive->names_size)
 		return false;
 	return copy_name(name, archive->names + offset, archive->names_size - offset);
 }

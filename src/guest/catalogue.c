@@ -81,7 +81,8 @@ bool catalogue_read(struct catalogue *catalogue, const void *data, size_t size, 
 		*why = "it holds no guests";
 		return false;
 	}
-	catalogue->guests = pages_alloc((catalogue->count * sizeof(struct guest) + PAGE_SIZE - 1) / PAGE_SIZE, 1);
+	catalogue->guests =
+		pages_alloc((catalogue->count * sizeof(struct guest) + PAGE_SIZE - 1) / PAGE_SIZE, 1);
 	if (!catalogue->guests) {
 		*why = "there is no memory for the list of its guests";
 		return false;

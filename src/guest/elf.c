@@ -1,6 +1,6 @@
 /*
- * ELF as far as a micro-guest needs it: header, program headers, notes (System V ABI, "Object Files", "Program
- * Loading"). The catalogue checks each file once; the set-up loads segments and walks notes.
+ * ELF as far as a micro-guest needs it: header, program headers, notes (System V ABI, "Object Files",
+ * "Program Loading"). The catalogue checks each file once; the set-up loads segments and walks notes.
  */
 #include "guest/elf.h"
 #include "lib/string.h"
@@ -82,8 +82,8 @@ bool elf_open(struct elf *elf, const void *data, size_t size, const char **why)
 		return false;
 	}
 	memcpy(&header, data, sizeof(header));
-	if (header.class != CLASS_64 || header.data != DATA_LITTLE_ENDIAN || header.machine != MACHINE_X86_64 ||
-	    header.type != TYPE_EXECUTABLE) {
+	if (header.class != CLASS_64 || header.data != DATA_LITTLE_ENDIAN ||
+	    header.machine != MACHINE_X86_64 || header.type != TYPE_EXECUTABLE) {
 		*why = "it is no 64-bit x86-64 executable";
 		return false;
 	}
@@ -155,7 +155,8 @@ bool elf_note_next(struct elf_notes *notes, struct elf_note *note)
 		size_t step = aligned4(header.owner_size) + aligned4(header.payload_size);
 
 		notes->at = owner + (step < left ? step : left);
-		if (header.owner_size == sizeof(NOTE_OWNER) && memcmp(owner, NOTE_OWNER, sizeof(NOTE_OWNER)) == 0)
+		if (header.owner_size == sizeof(NOTE_OWNER) &&
+		    memcmp(owner, NOTE_OWNER, sizeof(NOTE_OWNER)) == 0)
 			return true;
 	}
 	return false;

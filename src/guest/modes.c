@@ -1,6 +1,7 @@
 /*
- * One row of `modes` says how a mode looks; the functions below turn it into tables and VMCS fields. Page tables map the
- * first 2 MiB one to one; without EPT they map just the guest's memory, to where the host keeps it.
+ * One row of `modes` says how a mode looks; the functions below turn it into tables and VMCS fields. Page
+ * tables map the first 2 MiB one to one; without EPT they map just the guest's memory, to where the host
+ * keeps it.
  */
 #include "guest/modes.h"
 #include "arch/x86_64/registers.h"
@@ -8,13 +9,13 @@
 #include "lib/string.h"
 
 /* Segment access rights, as in bits 8 to 23 of a descriptor (SDM, "Guest Register State"). */
-#define RIGHTS_CODE 0x9b	/* present, code, readable, accessed */
-#define RIGHTS_DATA 0x93	/* present, data, writable, accessed */
+#define RIGHTS_CODE 0x9b /* present, code, readable, accessed */
+#define RIGHTS_DATA 0x93 /* present, data, writable, accessed */
 #define RIGHTS_TSS_BUSY 0x8b
 #define RIGHTS_RING3 0x60
-#define RIGHTS_L 0x2000		/* 64-bit code */
-#define RIGHTS_DB 0x4000	/* 32-bit */
-#define RIGHTS_G 0x8000		/* limit in pages */
+#define RIGHTS_L 0x2000	 /* 64-bit code */
+#define RIGHTS_DB 0x4000 /* 32-bit */
+#define RIGHTS_G 0x8000	 /* limit in pages */
 #define RIGHTS_UNUSABLE 0x10000
 
 #define LIMIT_4G 0xffffffff
@@ -37,14 +38,17 @@ static const struct mode_row {
 	u64 cr0;
 	u64 cr4;
 	u64 efer;
-	u16 code;	    /* selector in ring 0 */
+	u16 code; /* selector in ring 0 */
 	u16 code_ring3;
 	u16 data;
 	u32 code_rights;
 	u32 data_rights;
 	u32 limit;
 } modes[MODE_COUNT] = {
-	[MODE_REAL16] = {.name = "REAL16", .code_rights = RIGHTS_CODE, .data_rights = RIGHTS_DATA, .limit = LIMIT_64K},
+	[MODE_REAL16] = {.name = "REAL16",
+			 .code_rights = RIGHTS_CODE,
+			 .data_rights = RIGHTS_DATA,
+			 .limit = LIMIT_64K},
 	[MODE_PROT32] = {.name = "PROT32",
 			 .cr0 = CR0_PE,
 			 .code = GUEST_CS32,
@@ -144,7 +148,8 @@ static void fill_gdt(struct vcpu *vcpu, bool long_mode)
 	gdt[GUEST_DS_RING3 / 8] = flat_descriptor(RIGHTS_DATA | RIGHTS_DB | RIGHTS_G | RIGHTS_RING3);
 	gdt[GUEST_TR / 8] = TSS_LIMIT | (tss & 0xffffff) << 16 | (u64)RIGHTS_TSS_BUSY << 40;
 
-	/* SDM, "Task-State Segment (TSS)", "... in 64-bit Mode": the ring 0 stack, and no I/O permission bitmap. */
+	/* SDM, "Task-State Segment (TSS)", "... in 64-bit Mode": the ring 0 stack, and no I/O permission
+	 * bitmap. */
 	u8 *state = at(vcpu, GUEST_TSS);
 	u64 stack = GUEST_STACK_RING0;
 	u32 stack_selector = GUEST_DS;
@@ -238,8 +243,8 @@ static void write_segments(const struct mode_row *row, unsigned ring)
 }
 
 /*
- * The guest's own view of CR0 and CR4 stands in the read shadows; the host owns the bits that VMX fixes, so that the
- * guest neither sees nor changes them.
+ * The guest's own view of CR0 and CR4 stands in the read shadows; the host owns the bits that VMX fixes, so
+ * that the guest neither sees nor changes them.
  */
 static void write_control_registers(const struct mode_row *row, struct vcpu *vcpu)
 {

@@ -1,7 +1,7 @@
 /*
- * Applies a guest's notes. Each kind of note has a row in `appliers`: in which phase it counts, how long its payload
- * must be, and the function that applies it. Phases run in order over the whole head, so that what a guest needs is
- * known before anything is built, and VMCS fields are written last of all.
+ * Applies a guest's notes. Each kind of note has a row in `appliers`: in which phase it counts, how long its
+ * payload must be, and the function that applies it. Phases run in order over the whole head, so that what a
+ * guest needs is known before anything is built, and VMCS fields are written last of all.
  */
 #include "guest/setup.h"
 #include "arch/x86_64/cpu.h"
@@ -92,7 +92,8 @@ static enum setup_result apply_mode(struct application *a, struct payload payloa
 	a->setup->mode = (enum mode)mode;
 	a->setup->ring = ring;
 	if (!mode_need_controls(a->setup->mode, a->vcpu, &missing))
-		return say(a, SETUP_SKIPPED, "mode %s needs the control \"%s\"", mode_name(a->setup->mode), missing);
+		return say(a, SETUP_SKIPPED, "mode %s needs the control \"%s\"", mode_name(a->setup->mode),
+			   missing);
 	return SETUP_READY;
 }
 
@@ -113,11 +114,12 @@ static enum setup_result apply_need_cpuid(struct application *a, struct payload 
 	const u32 registers[4] = {result.eax, result.ebx, result.ecx, result.edx};
 
 	if (number >= ARRAY_SIZE(registers) || bit >= 32)
-		return say(a, SETUP_MALFORMED, "NEED of CPUID register %u bit %u: there is no such bit", number, bit);
+		return say(a, SETUP_MALFORMED, "NEED of CPUID register %u bit %u: there is no such bit",
+			   number, bit);
 	/* A leaf above the highest one of its range answers with another leaf's values. */
 	if (cpuid(leaf & 0x80000000, 0).eax < leaf || !(registers[number] & BIT(bit)))
-		return say(a, SETUP_SKIPPED, "the processor lacks %s (CPUID 0x%x.%u)", take_text(&payload), leaf,
-			   subleaf);
+		return say(a, SETUP_SKIPPED, "the processor lacks %s (CPUID 0x%x.%u)", take_text(&payload),
+			   leaf, subleaf);
 	return SETUP_READY;
 }
 
@@ -129,7 +131,8 @@ static enum setup_result apply_need_capability(struct application *a, struct pay
 	if (bit >= 64)
 		return say(a, SETUP_MALFORMED, "NEED of bit %u of MSR 0x%x: there is no such bit", bit, msr);
 	if (!(vmx_capability_msr(a->vcpu->capability, msr) & BIT(bit)))
-		return say(a, SETUP_SKIPPED, "the processor lacks %s (MSR 0x%x bit %u)", take_text(&payload), msr, bit);
+		return say(a, SETUP_SKIPPED, "the processor lacks %s (MSR 0x%x bit %u)", take_text(&payload),
+			   msr, bit);
 	return SETUP_READY;
 }
 
@@ -149,12 +152,14 @@ static enum setup_result apply_control(struct application *a, struct payload pay
 	u32 value = take_u32(&payload);
 
 	if (word >= CONTROL_WORD_COUNT || bit >= 64 || value > 1)
-		return say(a, SETUP_MALFORMED, "CONTROL word %u, bit %u, value %u: out of range", word, bit, value);
+		return say(a, SETUP_MALFORMED, "CONTROL word %u, bit %u, value %u: out of range", word, bit,
+			   value);
 
 	enum control control = CONTROL_AT(word, bit);
 
 	if (!control_change(&a->vcpu->controls, a->vcpu->capability, control, value))
-		return say(a, SETUP_SKIPPED, "the processor does not allow the control \"%s\" (%s, bit %u) to be %u",
+		return say(a, SETUP_SKIPPED,
+			   "the processor does not allow the control \"%s\" (%s, bit %u) to be %u",
 			   control_name(control), control_word_name(control_word(control)), bit, value);
 	if (control == CONTROL_ACTIVATE_PREEMPTION_TIMER)
 		a->setup->owns_timer = true;
@@ -187,7 +192,8 @@ static enum setup_result apply_pass_msr(struct application *a, struct payload pa
 	u32 accesses = take_u32(&payload);
 
 	if (accesses == 0 || (accesses & ~MSR_ACCESSES))
-		return say(a, SETUP_MALFORMED, "PASS_MSR 0x%x with accesses %u: 1 read, 2 write, 3 both", msr, accesses);
+		return say(a, SETUP_MALFORMED, "PASS_MSR 0x%x with accesses %u: 1 read, 2 write, 3 both", msr,
+			   accesses);
 	if (!msr_bitmap_pass(a->vcpu->msr_bitmap, msr, accesses))
 		return say(a, SETUP_MALFORMED, "PASS_MSR 0x%x: outside the MSR bitmap, it always exits", msr);
 	if (!vcpu_own_msr(a->vcpu, msr))
@@ -204,10 +210,11 @@ static enum setup_result apply_ept_access(struct application *a, struct payload 
 	if (!a->vcpu->memory.has_ept)
 		return say(a, SETUP_SKIPPED, "the processor lacks EPT");
 	if (access & ~EPT_ALL)
-		return say(a, SETUP_MALFORMED, "EPT_ACCESS with access 0x%x: 1 read, 2 write, 4 execute", access);
+		return say(a, SETUP_MALFORMED, "EPT_ACCESS with access 0x%x: 1 read, 2 write, 4 execute",
+			   access);
 	if (!ept_protect(&a->vcpu->memory.ept, address, length, access))
-		return say(a, SETUP_MALFORMED, "EPT_ACCESS 0x%lx, length 0x%lx: outside the guest's memory", address,
-			   length);
+		return say(a, SETUP_MALFORMED, "EPT_ACCESS 0x%lx, length 0x%lx: outside the guest's memory",
+			   address, length);
 	return SETUP_READY;
 }
 
@@ -321,14 +328,17 @@ static enum setup_result apply_phase(struct application *a, enum phase phase)
 	struct elf_note note;
 
 	while (guest_note_next(&notes, &note)) {
-		const struct applier *applier = note.type < ARRAY_SIZE(appliers) ? &appliers[note.type] : NULL;
+		const struct applier *applier = note.type < ARRAY_SIZE(appliers) ? &appliers[note.type]
+										 : NULL;
 
 		if (!applier || (!applier->apply && applier->phase != PHASE_HARNESS))
-			return say(a, SETUP_MALFORMED, "its head has a note of type %u, which notes.def does not name",
+			return say(a, SETUP_MALFORMED,
+				   "its head has a note of type %u, which notes.def does not name",
 				   note.type);
 		if (!payload_is_sound(applier, &note))
-			return say(a, SETUP_MALFORMED, "its head has a note of type %u with a payload of %lu bytes",
-				   note.type, note.size);
+			return say(a, SETUP_MALFORMED,
+				   "its head has a note of type %u with a payload of %lu bytes", note.type,
+				   note.size);
 		if (applier->phase != phase)
 			continue;
 
@@ -354,8 +364,8 @@ static enum setup_result create_memory(struct application *a)
 	memory->has_ept = control_change(&vcpu->controls, vcpu->capability, CONTROL_ENABLE_EPT, true);
 	if (!memory->has_ept)
 		return SETUP_READY;
-	if (!ept_create(&memory->ept) || !ept_map(&memory->ept, 0, (u64)memory->base, memory->size, page_size, EPT_ALL,
-						  EPT_TYPE_WRITE_BACK))
+	if (!ept_create(&memory->ept) || !ept_map(&memory->ept, 0, (u64)memory->base, memory->size, page_size,
+						  EPT_ALL, EPT_TYPE_WRITE_BACK))
 		return say(a, SETUP_SKIPPED, "there is no memory for its EPT tables");
 	return SETUP_READY;
 }
@@ -371,7 +381,8 @@ static enum setup_result load_segments(struct application *a)
 		if (!elf_segment(elf, i, &segment))
 			continue;
 		if (segment.address > memory->size || segment.memory_size > memory->size - segment.address)
-			return say(a, SETUP_MALFORMED, "a segment at 0x%lx, 0x%lx bytes long, does not fit its memory",
+			return say(a, SETUP_MALFORMED,
+				   "a segment at 0x%lx, 0x%lx bytes long, does not fit its memory",
 				   segment.address, segment.memory_size);
 		memcpy(memory->base + segment.address, segment.data, segment.file_size);
 	}
@@ -395,8 +406,8 @@ static enum setup_result build(struct application *a)
 	if (result != SETUP_READY)
 		return result;
 	if (!a->setup->owns_timer)
-		a->setup->timer_is_watchdog =
-			control_change(&vcpu->controls, vcpu->capability, CONTROL_ACTIVATE_PREEMPTION_TIMER, true);
+		a->setup->timer_is_watchdog = control_change(&vcpu->controls, vcpu->capability,
+							     CONTROL_ACTIVATE_PREEMPTION_TIMER, true);
 	vcpu_apply_controls(vcpu);
 	if (a->setup->timer_is_watchdog)
 		arm_watchdog(a);
@@ -405,11 +416,14 @@ static enum setup_result build(struct application *a)
 	return load_segments(a);
 }
 
-enum setup_result setup_guest(struct setup *setup, struct vcpu *vcpu, const struct guest *guest, unsigned processors,
-			      u64 time_limit)
+enum setup_result setup_guest(struct setup *setup, struct vcpu *vcpu, const struct guest *guest,
+			      unsigned processors, u64 time_limit)
 {
-	struct application a = {
-		.setup = setup, .vcpu = vcpu, .guest = guest, .processors = processors, .time_limit = time_limit};
+	struct application a = {.setup = setup,
+				.vcpu = vcpu,
+				.guest = guest,
+				.processors = processors,
+				.time_limit = time_limit};
 	enum setup_result result;
 
 	*setup = (struct setup){.pending_interrupt = -1};

@@ -6,7 +6,7 @@
 #include "lib/string.h"
 
 #define WORD_SIZE sizeof(u64)
-#define EVERY_BYTE 0x0101010101010101
+#define EVERY_BYTE 0x0101010101010101ull
 
 /* Words first and the rest in bytes: an emulated processor takes as long for one byte as for one word. */
 void *memcpy(void *destination, const void *source, size_t size)
@@ -44,7 +44,7 @@ void *memset(void *destination, int value, size_t size)
 	void *to = destination;
 	size_t words = size / WORD_SIZE;
 	size_t bytes = size % WORD_SIZE;
-	u64 word = (u8)value * EVERY_BYTE;
+	u64 word = EVERY_BYTE * (u8)value;
 
 	asm volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(word) : "memory");
 	asm volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(word) : "memory");

@@ -10,7 +10,8 @@ enum major { MAJOR_UINT = 0 << 5, MAJOR_BYTES = 2 << 5, MAJOR_TEXT = 3 << 5 };
 #define MAP_INDEFINITE 0xbf
 #define BREAK 0xff
 
-/* Arguments below 24 stand in the first byte; these say that 1, 2, 4 or 8 bytes follow, most significant first. */
+/* Arguments below 24 stand in the first byte; these say that 1, 2, 4 or 8 bytes follow, most significant
+ * first. */
 #define ARGUMENT_1_BYTE 24
 #define DIRECT_LIMIT 24
 

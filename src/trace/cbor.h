@@ -1,6 +1,7 @@
 /*
- * A CBOR writer (RFC 8949) for what records are made of: maps with integer keys, unsigned integers in their shortest
- * form, byte and text strings. Maps have indefinite length, so that fields can be written as they come.
+ * A CBOR writer (RFC 8949) for what records are made of: maps with integer keys, unsigned integers in their
+ * shortest form, byte and text strings. Maps have indefinite length, so that fields can be written as they
+ * come.
  */
 #ifndef TRACE_CBOR_H
 #define TRACE_CBOR_H

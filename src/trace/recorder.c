@@ -1,6 +1,6 @@
 /*
- * One function a kind of record. Keys are record.def's; the helpers put_* write one field each, and leave out what the
- * schema says may be left out.
+ * One function a kind of record. Keys are record.def's; the helpers put_* write one field each, and leave out
+ * what the schema says may be left out.
  */
 #include "trace/recorder.h"
 #include "arch/x86_64/traps.h"
@@ -135,9 +135,12 @@ static void put_information(const struct vm_exit *exit)
 		{EXIT_FIELD_LINEAR, KEY_EXIT_guest_linear_address, exit->guest_linear_address},
 		{EXIT_FIELD_PHYSICAL, KEY_EXIT_guest_physical_address, exit->guest_physical_address},
 		{EXIT_FIELD_INTERRUPTION, KEY_EXIT_interruption_information, exit->interruption_information},
-		{EXIT_FIELD_INTERRUPTION_ERROR, KEY_EXIT_interruption_error_code, exit->interruption_error_code},
-		{EXIT_FIELD_IDT_VECTORING, KEY_EXIT_idt_vectoring_information, exit->idt_vectoring_information},
-		{EXIT_FIELD_IDT_VECTORING_ERROR, KEY_EXIT_idt_vectoring_error_code, exit->idt_vectoring_error_code},
+		{EXIT_FIELD_INTERRUPTION_ERROR, KEY_EXIT_interruption_error_code,
+		 exit->interruption_error_code},
+		{EXIT_FIELD_IDT_VECTORING, KEY_EXIT_idt_vectoring_information,
+		 exit->idt_vectoring_information},
+		{EXIT_FIELD_IDT_VECTORING_ERROR, KEY_EXIT_idt_vectoring_error_code,
+		 exit->idt_vectoring_error_code},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(fields); i++) {

@@ -1,6 +1,6 @@
 /*
- * The recorder: writes records (record.def) as frames to the serial port. The run loop calls it at each event; one
- * recorder, one stream. It takes plain data and knows neither guests' files nor the processor.
+ * The recorder: writes records (record.def) as frames to the serial port. The run loop calls it at each
+ * event; one recorder, one stream. It takes plain data and knows neither guests' files nor the processor.
  */
 #ifndef TRACE_RECORDER_H
 #define TRACE_RECORDER_H

@@ -1,6 +1,6 @@
 /*
- * The wire: a record on its way becomes a frame, END bytes around a CBOR item and its CRC-32, escaped as SLIP does it
- * (RFC 1055). The recorder writes records through it; docs/wire.md describes it for readers.
+ * The wire: a record on its way becomes a frame, END bytes around a CBOR item and its CRC-32, escaped as SLIP
+ * does it (RFC 1055). The recorder writes records through it; docs/wire.md describes it for readers.
  */
 #ifndef TRACE_WIRE_H
 #define TRACE_WIRE_H

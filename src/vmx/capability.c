@@ -1,6 +1,6 @@
 /*
- * Detection of VMX and reading of its capability MSRs. Called once for each processor at boot; everything else asks
- * the structure that is filled here.
+ * Detection of VMX and reading of its capability MSRs. Called once for each processor at boot; everything
+ * else asks the structure that is filled here.
  */
 #include "vmx/capability.h"
 #include "arch/x86_64/cpu.h"
@@ -82,7 +82,8 @@ enum vmx_support vmx_judge(const struct vmx_capability *capability, const char *
 		return VMX_UNSUITABLE;
 	}
 	if (((basic >> BASIC_MEMORY_TYPE_SHIFT) & BASIC_MEMORY_TYPE_MASK) != MEMORY_TYPE_WRITE_BACK) {
-		*why = "VMX structures must have another memory type than write-back (IA32_VMX_BASIC bits 53:50)";
+		*why = "VMX structures must have another memory type than write-back (IA32_VMX_BASIC bits "
+		       "53:50)";
 		return VMX_UNSUITABLE;
 	}
 	return VMX_SUPPORTED;
@@ -110,7 +111,8 @@ enum vmx_support vmx_detect(struct vmx_capability *capability, const char **why)
 {
 	*capability = (struct vmx_capability){0};
 	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_VMX)) {
-		*why = "CPUID.1:ECX bit 5 is 0: this processor, or the machine that it is part of, offers no VMX";
+		*why = "CPUID.1:ECX bit 5 is 0: this processor, or the machine that it is part of, offers no "
+		       "VMX";
 		return VMX_ABSENT;
 	}
 	feature_control_settle(capability);

@@ -1,6 +1,6 @@
 /*
- * What the processor's VMX can do: the capability MSRs, read once at boot, and the questions that the rest of src/vmx
- * asks of them (SDM, appendix "VMX Capability Reporting Facility").
+ * What the processor's VMX can do: the capability MSRs, read once at boot, and the questions that the rest of
+ * src/vmx asks of them (SDM, appendix "VMX Capability Reporting Facility").
  */
 #ifndef VMX_CAPABILITY_H
 #define VMX_CAPABILITY_H
@@ -47,10 +47,10 @@ enum vmx_support {
 };
 
 /*
- * Finds out whether this processor can run the hypervisor, and reads every capability MSR. Where the firmware left
- * IA32_FEATURE_CONTROL unlocked, VMX outside SMX is enabled and the register locked. Must run on every processor
- * that will use VMX. On anything but VMX_SUPPORTED, *why is a sentence for people.
- * SDM, "Discovering Support for VMX", "Enabling and Entering VMX Operation", "Basic VMX Information".
+ * Finds out whether this processor can run the hypervisor, and reads every capability MSR. Where the firmware
+ * left IA32_FEATURE_CONTROL unlocked, VMX outside SMX is enabled and the register locked. Must run on every
+ * processor that will use VMX. On anything but VMX_SUPPORTED, *why is a sentence for people. SDM,
+ * "Discovering Support for VMX", "Enabling and Entering VMX Operation", "Basic VMX Information".
  */
 enum vmx_support vmx_detect(struct vmx_capability *capability, const char **why);
 

@@ -1,6 +1,6 @@
 /*
- * Control fields under the capability MSRs. The guest set-up asks for bits by name; the vCPU writes the result into
- * the VMCS.
+ * Control fields under the capability MSRs. The guest set-up asks for bits by name; the vCPU writes the
+ * result into the VMCS.
  */
 #include "vmx/controls.h"
 #include "vmx/vmcs.h"
@@ -11,7 +11,7 @@ static const struct {
 	u32 true_msr;
 	const char *name;
 } words[CONTROL_WORD_COUNT] = {
-#define CONTROL_WORD(word, field_, msr_, true_msr_, title)                                                             \
+#define CONTROL_WORD(word, field_, msr_, true_msr_, title)                                                   \
 	[CONTROL_WORD_##word] = {.field = VMCS_##field_, .msr = msr_, .true_msr = true_msr_, .name = title},
 #include "vmx/controls.def"
 #undef CONTROL_WORD

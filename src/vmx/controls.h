@@ -1,6 +1,7 @@
 /*
- * The VMX control fields of one guest, built bit by bit under the capability MSRs: no bit is ever set that the
- * processor does not allow, and none cleared that it needs (SDM, "Algorithms for Determining VMX Capabilities").
+ * The VMX control fields of one guest, built bit by bit under the capability MSRs: no bit is ever set that
+ * the processor does not allow, and none cleared that it needs (SDM, "Algorithms for Determining VMX
+ * Capabilities").
  */
 #ifndef VMX_CONTROLS_H
 #define VMX_CONTROLS_H
@@ -16,7 +17,7 @@ enum control_word {
 };
 
 /* A control is a bit of a word: CONTROL_HLT_EXITING. Words have at most 64 bits. */
-#define CONTROL_AT(word, bit) ((enum control)((word) * 64 + (bit)))
+#define CONTROL_AT(word, bit) ((enum control)((word)*64 + (bit)))
 
 enum control {
 #define CONTROL(word, bit, name, title) CONTROL_##name = CONTROL_WORD_##word * 64 + bit,
@@ -51,8 +52,8 @@ struct control_limits control_limits(const struct vmx_capability *capability, en
 struct controls controls_least(const struct vmx_capability *capability);
 
 /*
- * Sets or clears one control. Setting a control of a secondary or tertiary word also activates that word. False, with
- * nothing changed, when the processor does not allow it.
+ * Sets or clears one control. Setting a control of a secondary or tertiary word also activates that word.
+ * False, with nothing changed, when the processor does not allow it.
  */
 bool control_change(struct controls *controls, const struct vmx_capability *capability, enum control control,
 		    bool value);

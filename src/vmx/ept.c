@@ -1,7 +1,7 @@
 /*
- * EPT tables: building, changing and walking them. Tables are identity-mapped, so a table's address is its physical
- * address. The set-up of a guest maps its memory; the EPT-violation handler grants access through the vCPU; the
- * instruction fetcher walks.
+ * EPT tables: building, changing and walking them. Tables are identity-mapped, so a table's address is its
+ * physical address. The set-up of a guest maps its memory; the EPT-violation handler grants access through
+ * the vCPU; the instruction fetcher walks.
  */
 #include "vmx/ept.h"
 #include "arch/x86_64/pages.h"
@@ -62,14 +62,15 @@ void ept_destroy(struct ept *ept)
 
 u64 ept_pointer(const struct ept *ept, const struct vmx_capability *capability)
 {
-	u64 type = vmx_capable(capability, CAPABILITY_EPT_WRITE_BACK) ? EPT_TYPE_WRITE_BACK : EPT_TYPE_UNCACHEABLE;
+	u64 type = vmx_capable(capability, CAPABILITY_EPT_WRITE_BACK) ? EPT_TYPE_WRITE_BACK
+								      : EPT_TYPE_UNCACHEABLE;
 
 	return (u64)ept->root | POINTER_WALK_LENGTH_4 | type;
 }
 
 /*
- * The entry for an address at a level. With create, missing tables on the way are made; NULL when memory is out, when
- * a table is missing without create, or when a larger page stands in the way.
+ * The entry for an address at a level. With create, missing tables on the way are made; NULL when memory is
+ * out, when a table is missing without create, or when a larger page stands in the way.
  */
 static u64 *find_entry(const struct ept *ept, u64 guest, unsigned level, bool create)
 {

@@ -1,6 +1,6 @@
 /*
- * Extended page tables: 4-level, with 4 KiB, 2 MiB and 1 GiB pages (SDM, "The Extended Page Table Mechanism (EPT)").
- * One struct ept is one guest-physical address space; tables come from the page allocator.
+ * Extended page tables: 4-level, with 4 KiB, 2 MiB and 1 GiB pages (SDM, "The Extended Page Table Mechanism
+ * (EPT)"). One struct ept is one guest-physical address space; tables come from the page allocator.
  */
 #ifndef VMX_EPT_H
 #define VMX_EPT_H
@@ -41,20 +41,21 @@ bool ept_create(struct ept *ept);
 /* Gives every table back. */
 void ept_destroy(struct ept *ept);
 
-/* The EPT pointer for the VMCS: write-back tables where the processor has them, 4 levels, no accessed/dirty flags. */
+/* The EPT pointer for the VMCS: write-back tables where the processor has them, 4 levels, no accessed/dirty
+ * flags. */
 u64 ept_pointer(const struct ept *ept, const struct vmx_capability *capability);
 
 /*
- * Maps [guest, guest+length) to [host, host+length) in pages of page_size. All three are multiples of page_size, and
- * guest addresses are below 2^48. Replaces what was mapped. False when memory for tables is out, or when a larger
- * page already covers the range.
+ * Maps [guest, guest+length) to [host, host+length) in pages of page_size. All three are multiples of
+ * page_size, and guest addresses are below 2^48. Replaces what was mapped. False when memory for tables is
+ * out, or when a larger page already covers the range.
  */
 bool ept_map(struct ept *ept, u64 guest, u64 host, u64 length, u64 page_size, u32 access, u32 memory_type);
 
 /*
- * Sets what the leaves of [guest, guest+length) allow, keeping their addresses; leaves that allow nothing keep their
- * address too, so that access can come back. The range is a multiple of the pages' size. False when part of it has
- * no leaf. The caller invalidates what the processor cached (ept_invalidate).
+ * Sets what the leaves of [guest, guest+length) allow, keeping their addresses; leaves that allow nothing
+ * keep their address too, so that access can come back. The range is a multiple of the pages' size. False
+ * when part of it has no leaf. The caller invalidates what the processor cached (ept_invalidate).
  */
 bool ept_protect(struct ept *ept, u64 guest, u64 length, u32 access);
 

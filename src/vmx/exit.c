@@ -1,6 +1,6 @@
 /*
- * The table of exit reasons: which handler answers each, and which exit-information fields are defined. The run loop
- * calls exit_dispatch for every exit; nothing here touches the processor.
+ * The table of exit reasons: which handler answers each, and which exit-information fields are defined. The
+ * run loop calls exit_dispatch for every exit; nothing here touches the processor.
  */
 #include "vmx/exit.h"
 #include "vmx/exit_fields.h"
@@ -39,12 +39,12 @@ static const struct reason {
 	enum information_format information;
 	u32 also;
 } reasons[] = {
-#define EXIT_REASON(number, name_, handler_, qualification, information_, also_, position, title)                      \
-	[number] = {                                                                                                   \
-		.name = #name_,                                                                                        \
-		.handler = handler_,                                                                                   \
-		.information = INFORMATION_##information_,                                                             \
-		.also = also_,                                                                                         \
+#define EXIT_REASON(number, name_, handler_, qualification, information_, also_, position, title)            \
+	[number] = {                                                                                         \
+		.name = #name_,                                                                              \
+		.handler = handler_,                                                                         \
+		.information = INFORMATION_##information_,                                                   \
+		.also = also_,                                                                               \
 	},
 #include "vmx/exit_reasons.def"
 #undef EXIT_REASON
@@ -69,8 +69,9 @@ static bool is_software_event(u32 information)
 {
 	u32 type = information >> EVENT_TYPE_SHIFT & EVENT_TYPE_MASK;
 
-	return (information & EVENT_VALID) && (type == EVENT_SOFTWARE_INTERRUPT || type == EVENT_SOFTWARE_EXCEPTION ||
-					       type == EVENT_PRIVILEGED_SOFTWARE_EXCEPTION);
+	return (information & EVENT_VALID) &&
+	       (type == EVENT_SOFTWARE_INTERRUPT || type == EVENT_SOFTWARE_EXCEPTION ||
+		type == EVENT_PRIVILEGED_SOFTWARE_EXCEPTION);
 }
 
 static u32 event_fields(const struct vm_exit *exit, u32 also)
@@ -96,8 +97,9 @@ static bool length_defined(const struct vm_exit *exit, u32 also)
 {
 	if (also & LENGTH)
 		return true;
-	return (also & SOFTWARE_LENGTH) && (((also & INTERRUPTION) && is_software_event(exit->interruption_information)) ||
-					    is_software_event(exit->idt_vectoring_information));
+	return (also & SOFTWARE_LENGTH) &&
+	       (((also & INTERRUPTION) && is_software_event(exit->interruption_information)) ||
+		is_software_event(exit->idt_vectoring_information));
 }
 
 static bool linear_defined(const struct vm_exit *exit, u32 also)

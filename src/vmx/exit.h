@@ -1,6 +1,6 @@
 /*
- * One VM exit as plain data, its dispatch, and what the architecture says about it. struct vm_exit is what handlers
- * are given, what the recorder writes, and what a replayer fills in.
+ * One VM exit as plain data, its dispatch, and what the architecture says about it. struct vm_exit is what
+ * handlers are given, what the recorder writes, and what a replayer fills in.
  */
 #ifndef VMX_EXIT_H
 #define VMX_EXIT_H
@@ -104,10 +104,10 @@ static inline unsigned exit_basic_reason(const struct vm_exit *exit)
 const char *exit_reason_name(unsigned basic_reason);
 
 /*
- * Which exit-information fields the architecture defines for an exit (enum exit_field), from the fields that decide
- * about the others: reason, qualification, interruption_information, idt_vectoring_information. string_information:
- * the processor reports instruction information for INS and OUTS. Pure.
- * SDM, "Basic VM-Exit Information", "Information for VM Exits Due to Instruction Execution".
+ * Which exit-information fields the architecture defines for an exit (enum exit_field), from the fields that
+ * decide about the others: reason, qualification, interruption_information, idt_vectoring_information.
+ * string_information: the processor reports instruction information for INS and OUTS. Pure. SDM, "Basic
+ * VM-Exit Information", "Information for VM Exits Due to Instruction Execution".
  */
 u32 exit_fields_defined(const struct vm_exit *exit, bool string_information);
 

@@ -7,10 +7,10 @@
 
 #include "lib/types.h"
 
-#define FIELD(format, name, last, first, values, condition)                                                            \
-	static inline u64 FIELD_##format##_##name(u64 value)                                                           \
-	{                                                                                                              \
-		return (value >> (first)) & (~0ull >> (63 - ((last) - (first))));                                      \
+#define FIELD(format, name, last, first, values, condition)                                                  \
+	static inline u64 FIELD_##format##_##name(u64 value)                                                 \
+	{                                                                                                    \
+		return (value >> (first)) & (~0ull >> (63 - ((last) - (first))));                            \
 	}
 #include "vmx/exit_fields.def"
 #undef FIELD

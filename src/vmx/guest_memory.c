@@ -1,6 +1,6 @@
 /*
- * From guest-physical addresses to pointers, with bounds. Used by the instruction fetcher, by the page-table walk and
- * by the emulation of string I/O.
+ * From guest-physical addresses to pointers, with bounds. Used by the instruction fetcher, by the page-table
+ * walk and by the emulation of string I/O.
  */
 #include "vmx/guest_memory.h"
 

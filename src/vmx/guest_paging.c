@@ -1,6 +1,6 @@
 /*
- * One walk serves 32-bit, PAE and 4-level paging: the three differ in the number of levels, the width of an entry, and
- * where large pages may stand (a row of paging_modes each).
+ * One walk serves 32-bit, PAE and 4-level paging: the three differ in the number of levels, the width of an
+ * entry, and where large pages may stand (a row of paging_modes each).
  */
 #include "vmx/guest_paging.h"
 #include "arch/x86_64/registers.h"
@@ -19,11 +19,11 @@
 
 struct paging_mode {
 	unsigned levels;
-	unsigned index_bits;  /* of each level but the top one of PAE, which has 2 */
+	unsigned index_bits; /* of each level but the top one of PAE, which has 2 */
 	unsigned top_index_bits;
-	unsigned entry_size;  /* bytes */
+	unsigned entry_size;   /* bytes */
 	unsigned large_levels; /* the highest level, counted from 0, that may hold a large page */
-	u64 root_mask;	      /* bits of CR3 that hold the address of the root table */
+	u64 root_mask;	       /* bits of CR3 that hold the address of the root table */
 	u64 linear_mask;
 };
 
@@ -38,7 +38,8 @@ static const struct paging_mode *mode_of(const struct guest_paging *paging)
 	return paging->cr4 & CR4_PAE ? &mode_pae : &mode_32bit;
 }
 
-static bool is_large(const struct paging_mode *mode, const struct guest_paging *paging, unsigned level, u64 entry)
+static bool is_large(const struct paging_mode *mode, const struct guest_paging *paging, unsigned level,
+		     u64 entry)
 {
 	if (level == 0 || level > mode->large_levels || !(entry & ENTRY_LARGE))
 		return false;
@@ -52,7 +53,8 @@ struct rights {
 	bool executable;
 };
 
-/* SDM, "Determination of Access Rights"; without SMEP, SMAP and protection keys, which the guests here do not enable. */
+/* SDM, "Determination of Access Rights"; without SMEP, SMAP and protection keys, which the guests here do not
+ * enable. */
 static bool allowed(const struct guest_paging *paging, const struct rights *rights, enum guest_access access)
 {
 	if (paging->user && !rights->user)
@@ -66,7 +68,9 @@ static u32 fault_code(const struct guest_paging *paging, enum guest_access acces
 {
 	return (present ? PAGE_FAULT_PRESENT : 0) | (access == GUEST_WRITE ? PAGE_FAULT_WRITE : 0) |
 	       (paging->user ? PAGE_FAULT_USER : 0) |
-	       (access == GUEST_FETCH && (paging->efer & EFER_NXE) && (paging->cr4 & CR4_PAE) ? PAGE_FAULT_FETCH : 0);
+	       (access == GUEST_FETCH && (paging->efer & EFER_NXE) && (paging->cr4 & CR4_PAE)
+			? PAGE_FAULT_FETCH
+			: 0);
 }
 
 static u64 page_address(const struct paging_mode *mode, u64 entry, u64 offset_mask)
@@ -78,8 +82,8 @@ static u64 page_address(const struct paging_mode *mode, u64 entry, u64 offset_ma
 	return address;
 }
 
-enum guest_translation guest_translate(const struct guest_paging *paging, u64 linear, enum guest_access access,
-				       u64 *physical, u32 *error_code)
+enum guest_translation guest_translate(const struct guest_paging *paging, u64 linear,
+				       enum guest_access access, u64 *physical, u32 *error_code)
 {
 	if (!(paging->cr0 & CR0_PG)) {
 		*physical = linear & 0xffffffff;
@@ -97,8 +101,9 @@ enum guest_translation guest_translate(const struct guest_paging *paging, u64 li
 		unsigned bits = level == mode->levels - 1 ? mode->top_index_bits : mode->index_bits;
 		u64 entry = 0;
 
-		if (!paging->read(paging->context, table + ((linear >> shift) & (BIT(bits) - 1)) * mode->entry_size,
-				  &entry, mode->entry_size))
+		if (!paging->read(paging->context,
+				  table + ((linear >> shift) & (BIT(bits) - 1)) * mode->entry_size, &entry,
+				  mode->entry_size))
 			return GUEST_TABLE_UNREADABLE;
 		if (!(entry & ENTRY_PRESENT)) {
 			*error_code = fault_code(paging, access, false);

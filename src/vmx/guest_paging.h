@@ -1,7 +1,7 @@
 /*
- * The guest's own paging, walked by the hypervisor: from a linear address to a guest-physical one (SDM, chapter
- * "Paging"). Pure: memory is read through a function that the caller gives. The instruction fetcher and the
- * emulation of string I/O use it.
+ * The guest's own paging, walked by the hypervisor: from a linear address to a guest-physical one (SDM,
+ * chapter "Paging"). Pure: memory is read through a function that the caller gives. The instruction fetcher
+ * and the emulation of string I/O use it.
  */
 #ifndef VMX_GUEST_PAGING_H
 #define VMX_GUEST_PAGING_H
@@ -31,15 +31,15 @@ enum guest_access { GUEST_READ, GUEST_WRITE, GUEST_FETCH };
 
 enum guest_translation {
 	GUEST_TRANSLATED,
-	GUEST_PAGE_FAULT,     /* the guest's tables forbid it: *error_code says how */
+	GUEST_PAGE_FAULT,	/* the guest's tables forbid it: *error_code says how */
 	GUEST_TABLE_UNREADABLE, /* a paging structure is where the guest has no memory */
 };
 
 /*
- * Translates a linear address. On GUEST_TRANSLATED *physical is the guest-physical address. Without paging it is the
- * linear address itself. Accessed and dirty flags are not set.
+ * Translates a linear address. On GUEST_TRANSLATED *physical is the guest-physical address. Without paging it
+ * is the linear address itself. Accessed and dirty flags are not set.
  */
-enum guest_translation guest_translate(const struct guest_paging *paging, u64 linear, enum guest_access access,
-				       u64 *physical, u32 *error_code);
+enum guest_translation guest_translate(const struct guest_paging *paging, u64 linear,
+				       enum guest_access access, u64 *physical, u32 *error_code);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The life of a vCPU: clean slate, binding to a processor, entry, the exit as data, retirement. The run loop calls
- * these in that order.
+ * The life of a vCPU: clean slate, binding to a processor, entry, the exit as data, retirement. The run loop
+ * calls these in that order.
  */
 #include "vmx/vcpu.h"
 #include "arch/x86_64/cpu.h"
@@ -101,7 +101,8 @@ void vcpu_apply_controls(struct vcpu *vcpu)
 		vmcs_write(VMCS_EPT_POINTER, ept_pointer(&vcpu->memory.ept, vcpu->capability));
 }
 
-/* SDM, "Host-State Area": where the processor finds itself after a VM exit. All of it is this processor's own. */
+/* SDM, "Host-State Area": where the processor finds itself after a VM exit. All of it is this processor's
+ * own. */
 static void write_host_state(struct vcpu *vcpu)
 {
 	vmcs_write(VMCS_HOST_CR0, read_cr0());
@@ -136,7 +137,8 @@ void vcpu_bind(struct vcpu *vcpu)
 	if (vcpu->bound && vcpu->bound_to == here)
 		return;
 	if (vcpu->bound)
-		panic("vCPU bound to processor %u cannot be bound to %u before it is unbound", vcpu->bound_to, here);
+		panic("vCPU bound to processor %u cannot be bound to %u before it is unbound", vcpu->bound_to,
+		      here);
 	vmcs_load(vcpu->vmcs);
 	if (vmcs_current() != (u64)vcpu->vmcs)
 		panic("VMPTRLD of 0x%lx left 0x%lx current", (u64)vcpu->vmcs, vmcs_current());
@@ -237,8 +239,11 @@ static u64 read_efer(struct vcpu *vcpu)
 {
 	if (vcpu_has_vmcs_field(vcpu, VMCS_GUEST_EFER))
 		return vmcs_read(VMCS_GUEST_EFER);
-	/* Without the field, LME and LMA follow the control (SDM, "Checks on VMX Controls and Host-State Area"). */
-	return vmcs_read(VMCS_VM_ENTRY_CONTROLS) & control_mask(CONTROL_IA32E_MODE_GUEST) ? EFER_LME | EFER_LMA : 0;
+	/* Without the field, LME and LMA follow the control (SDM, "Checks on VMX Controls and Host-State
+	 * Area"). */
+	return vmcs_read(VMCS_VM_ENTRY_CONTROLS) & control_mask(CONTROL_IA32E_MODE_GUEST)
+		       ? EFER_LME | EFER_LMA
+		       : 0;
 }
 
 static void read_guest_state(struct vcpu *vcpu, struct vm_exit *exit)
@@ -264,7 +269,8 @@ void vcpu_read_exit(struct vcpu *vcpu, struct vm_exit *exit)
 	exit->processor = vcpu->bound_to;
 	exit->time = vcpu->ticks_in_guest;
 	exit->reason = (u32)vmcs_read(VMCS_EXIT_REASON);
-	/* A VM-entry failure leaves the launch state as it was (SDM, "VM-Entry Failures During or After ..."). */
+	/* A VM-entry failure leaves the launch state as it was (SDM, "VM-Entry Failures During or After
+	 * ..."). */
 	if (!(exit->reason & EXIT_REASON_ENTRY_FAILURE))
 		vcpu->launched = true;
 	exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
@@ -285,8 +291,9 @@ void vcpu_read_exit(struct vcpu *vcpu, struct vm_exit *exit)
 	if (exit->defined & EXIT_FIELD_IDT_VECTORING_ERROR)
 		exit->idt_vectoring_error_code = (u32)vmcs_read(VMCS_IDT_VECTORING_ERROR_CODE);
 	read_guest_state(vcpu, exit);
-	exit->instruction_size =
-		exit->reason & EXIT_REASON_ENTRY_FAILURE ? 0 : fetch_instruction(vcpu, exit, exit->instruction);
+	exit->instruction_size = exit->reason & EXIT_REASON_ENTRY_FAILURE
+					 ? 0
+					 : fetch_instruction(vcpu, exit, exit->instruction);
 }
 
 void vcpu_retire(struct vcpu *vcpu)

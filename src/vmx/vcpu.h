@@ -1,6 +1,7 @@
 /*
- * A virtual processor: its VMCS, the registers that the hardware does not switch, and its binding to a processor.
- * The run loop prepares one, enters it, and reads the exit; handlers reach it through vcpu_access.h only.
+ * A virtual processor: its VMCS, the registers that the hardware does not switch, and its binding to a
+ * processor. The run loop prepares one, enters it, and reads the exit; handlers reach it through
+ * vcpu_access.h only.
  */
 #ifndef VMX_VCPU_H
 #define VMX_VCPU_H
@@ -24,11 +25,12 @@ struct owned_msr {
 };
 
 struct vcpu {
-	u64 registers[GENERAL_REGISTER_COUNT]; /* entry.S: first. The slot of RSP is unused: it is a VMCS field */
+	u64 registers[GENERAL_REGISTER_COUNT]; /* entry.S: first. The slot of RSP is unused: it is a VMCS
+						  field */
 	const struct vmx_capability *capability;
 	struct vmx_region *vmcs;
-	bool launched;	/* the VMCS's launch state: VMRESUME rather than VMLAUNCH */
-	bool bound;	/* the VMCS is current on bound_to */
+	bool launched; /* the VMCS's launch state: VMRESUME rather than VMLAUNCH */
+	bool bound;    /* the VMCS is current on bound_to */
 	u32 bound_to;
 
 	struct controls controls;
@@ -48,18 +50,20 @@ struct vcpu {
 
 /* How an attempt to enter the guest came out. */
 enum vcpu_entry {
-	VCPU_EXITED,	      /* there is a VM exit to read; a VM-entry failure is one, too */
-	VCPU_VMFAIL_INVALID,  /* no current VMCS */
-	VCPU_VMFAIL_VALID,    /* *error holds the VM-instruction error */
+	VCPU_EXITED,	     /* there is a VM exit to read; a VM-entry failure is one, too */
+	VCPU_VMFAIL_INVALID, /* no current VMCS */
+	VCPU_VMFAIL_VALID,   /* *error holds the VM-instruction error */
 };
 
-/* Gets the pages that a vCPU needs. False when memory is out. Once; vcpu_reset then prepares it for each guest. */
+/* Gets the pages that a vCPU needs. False when memory is out. Once; vcpu_reset then prepares it for each
+ * guest. */
 bool vcpu_create(struct vcpu *vcpu, const struct vmx_capability *capability);
 
 /*
- * The clean slate: every register and VMCS field 0, the VMCS clear, the least controls that the processor accepts plus
- * those that keep the guest inside (external interrupts and NMIs exit, all ports and MSRs exit). The vCPU is bound to
- * this processor afterwards and VMCS fields can be written; host state is set. Memory and mode are the caller's.
+ * The clean slate: every register and VMCS field 0, the VMCS clear, the least controls that the processor
+ * accepts plus those that keep the guest inside (external interrupts and NMIs exit, all ports and MSRs exit).
+ * The vCPU is bound to this processor afterwards and VMCS fields can be written; host state is set. Memory
+ * and mode are the caller's.
  */
 void vcpu_reset(struct vcpu *vcpu);
 

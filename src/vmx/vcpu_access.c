@@ -1,6 +1,6 @@
 /*
- * The accessors of vcpu_access.h over the hardware: the current VMCS, the registers that entry.S stored, the guest's
- * memory, and the processor itself.
+ * The accessors of vcpu_access.h over the hardware: the current VMCS, the registers that entry.S stored, the
+ * guest's memory, and the processor itself.
  */
 #include "vmx/vcpu_access.h"
 #include "arch/x86_64/apic.h"
@@ -66,7 +66,8 @@ static struct guest_paging paging_of(struct vcpu *vcpu)
 		.cr0 = cr0,
 		.cr3 = vmcs_read(VMCS_GUEST_CR3),
 		.cr4 = vmcs_read(VMCS_GUEST_CR4),
-		.efer = vmcs_read(VMCS_VM_ENTRY_CONTROLS) & control_mask(CONTROL_IA32E_MODE_GUEST) ? EFER_LMA : 0,
+		.efer = vmcs_read(VMCS_VM_ENTRY_CONTROLS) & control_mask(CONTROL_IA32E_MODE_GUEST) ? EFER_LMA
+												   : 0,
 		.user = CPL_OF_ACCESS_RIGHTS(vmcs_read(VMCS_GUEST_SS_ACCESS_RIGHTS)) == 3,
 		.read = read_table,
 		.context = &vcpu->memory,
@@ -82,8 +83,8 @@ struct pieces {
 	unsigned count;
 };
 
-static bool find_memory(struct vcpu *vcpu, u64 linear, size_t size, enum guest_access access, struct pieces *pieces,
-			struct memory_fault *fault)
+static bool find_memory(struct vcpu *vcpu, u64 linear, size_t size, enum guest_access access,
+			struct pieces *pieces, struct memory_fault *fault)
 {
 	struct guest_paging paging = paging_of(vcpu);
 
@@ -144,7 +145,8 @@ bool vcpu_fetch_memory(struct vcpu *vcpu, u64 linear, void *data, size_t size)
 	return read_memory(vcpu, linear, data, size, GUEST_FETCH, &fault);
 }
 
-bool vcpu_write_memory(struct vcpu *vcpu, u64 linear, const void *data, size_t size, struct memory_fault *fault)
+bool vcpu_write_memory(struct vcpu *vcpu, u64 linear, const void *data, size_t size,
+		       struct memory_fault *fault)
 {
 	struct pieces pieces;
 	const u8 *from = data;
@@ -199,7 +201,8 @@ struct vcpu_cpuid vcpu_host_cpuid(struct vcpu *vcpu, u32 leaf, u32 subleaf)
 	struct cpuid_result result = cpuid(leaf, subleaf);
 
 	(void)vcpu;
-	return (struct vcpu_cpuid){.eax = result.eax, .ebx = result.ebx, .ecx = result.ecx, .edx = result.edx};
+	return (struct vcpu_cpuid){
+		.eax = result.eax, .ebx = result.ebx, .ecx = result.ecx, .edx = result.edx};
 }
 
 u64 vcpu_host_tsc(struct vcpu *vcpu)
@@ -227,7 +230,8 @@ bool vcpu_grant_ept(struct vcpu *vcpu, u64 physical)
 	struct guest_memory *memory = &vcpu->memory;
 	u64 page = physical & ~PAGE_MASK;
 
-	if (!memory->has_ept || page >= memory->size || !ept_protect(&memory->ept, page, EPT_PAGE_4K, EPT_ALL))
+	if (!memory->has_ept || page >= memory->size ||
+	    !ept_protect(&memory->ept, page, EPT_PAGE_4K, EPT_ALL))
 		return false;
 	ept_invalidate(&memory->ept, vcpu->capability);
 	return true;

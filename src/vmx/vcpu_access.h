@@ -1,7 +1,7 @@
 /*
- * What an exit handler may see and do: every input and every effect of src/vmx/exits goes through these functions, and
- * through nothing else. The hypervisor implements them over the hardware (vcpu_access.c); unit tests over a made-up
- * vCPU (tests/unit).
+ * What an exit handler may see and do: every input and every effect of src/vmx/exits goes through these
+ * functions, and through nothing else. The hypervisor implements them over the hardware (vcpu_access.c); unit
+ * tests over a made-up vCPU (tests/unit).
  */
 #ifndef VMX_VCPU_ACCESS_H
 #define VMX_VCPU_ACCESS_H
@@ -29,13 +29,14 @@ struct memory_fault {
 };
 
 /*
- * Guest memory by linear address (segment base already added), through the guest's paging and EPT. At most one page is
- * crossed. False, with nothing written, and *fault filled, when any of it cannot be accessed.
+ * Guest memory by linear address (segment base already added), through the guest's paging and EPT. At most
+ * one page is crossed. False, with nothing written, and *fault filled, when any of it cannot be accessed.
  */
 bool vcpu_read_memory(struct vcpu *vcpu, u64 linear, void *data, size_t size, struct memory_fault *fault);
 /* The same as the processor fetches instructions. */
 bool vcpu_fetch_memory(struct vcpu *vcpu, u64 linear, void *data, size_t size);
-bool vcpu_write_memory(struct vcpu *vcpu, u64 linear, const void *data, size_t size, struct memory_fault *fault);
+bool vcpu_write_memory(struct vcpu *vcpu, u64 linear, const void *data, size_t size,
+		       struct memory_fault *fault);
 
 /* Guest memory by guest-physical address; false when there is none. At most up to the end of a 4 KiB page. */
 bool vcpu_read_physical(struct vcpu *vcpu, u64 physical, void *data, size_t size);
@@ -49,7 +50,8 @@ enum vcpu_state { VCPU_CR2, VCPU_CR8, VCPU_XCR0, VCPU_XSS, VCPU_STATE_COUNT };
 u64 vcpu_read_state(struct vcpu *vcpu, enum vcpu_state state);
 void vcpu_write_state(struct vcpu *vcpu, enum vcpu_state state, u64 value);
 
-/* An MSR of the processor that the guest has to itself: its host value comes back when the guest ends. False: #GP. */
+/* An MSR of the processor that the guest has to itself: its host value comes back when the guest ends. False:
+ * #GP. */
 bool vcpu_read_msr(struct vcpu *vcpu, u32 msr, u64 *value);
 bool vcpu_write_msr(struct vcpu *vcpu, u32 msr, u64 value);
 
@@ -63,7 +65,8 @@ struct vcpu_cpuid {
 struct vcpu_cpuid vcpu_host_cpuid(struct vcpu *vcpu, u32 leaf, u32 subleaf);
 u64 vcpu_host_tsc(struct vcpu *vcpu);
 
-/* Bits that guest CR0 and CR4 must have and may have (IA32_VMX_CR*_FIXED*; PE and PG free for an unrestricted guest). */
+/* Bits that guest CR0 and CR4 must have and may have (IA32_VMX_CR*_FIXED*; PE and PG free for an unrestricted
+ * guest). */
 struct vcpu_limits {
 	u64 cr0_must_be_1;
 	u64 cr0_may_be_1;
@@ -73,8 +76,8 @@ struct vcpu_limits {
 struct vcpu_limits vcpu_limits(struct vcpu *vcpu);
 
 /*
- * Lets the guest do what an EPT violation stopped: gives the page of a guest-physical address all access. False when
- * the address is not in the guest's memory.
+ * Lets the guest do what an EPT violation stopped: gives the page of a guest-physical address all access.
+ * False when the address is not in the guest's memory.
  */
 bool vcpu_grant_ept(struct vcpu *vcpu, u64 physical);
 

@@ -1,6 +1,7 @@
 /*
- * VMCS access and life. Each VMX instruction stands in one small function; flags come back as outputs of the assembly:
- * CF is VMfailInvalid (no current VMCS), ZF is VMfailValid (the error number is in the VMCS) (SDM, "Conventions").
+ * VMCS access and life. Each VMX instruction stands in one small function; flags come back as outputs of the
+ * assembly: CF is VMfailInvalid (no current VMCS), ZF is VMfailValid (the error number is in the VMCS) (SDM,
+ * "Conventions").
  */
 #include "vmx/vmcs.h"
 #include "arch/x86_64/pages.h"
@@ -85,7 +86,8 @@ static noreturn void fail(struct vm_result result, const char *instruction, cons
 	u32 error = error_of(result);
 
 	if (result.invalid)
-		panic("%s of %s (0x%lx): VMfailInvalid, there is no current VMCS", instruction, operand, value);
+		panic("%s of %s (0x%lx): VMfailInvalid, there is no current VMCS", instruction, operand,
+		      value);
 	panic("%s of %s (0x%lx): VM-instruction error %u, %s", instruction, operand, value, error,
 	      vm_instruction_error_meaning(error));
 }

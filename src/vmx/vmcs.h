@@ -1,7 +1,8 @@
 /*
- * The VMCS: field names, access to the current one, and its life (VMCLEAR, VMPTRLD). A failing VMX instruction is a
- * panic that names the instruction, the field and the VM-instruction error, because the hypervisor itself never
- * asks for what cannot be; the one entry that may fail, VM entry, has its own way (entry.S).
+ * The VMCS: field names, access to the current one, and its life (VMCLEAR, VMPTRLD). A failing VMX
+ * instruction is a panic that names the instruction, the field and the VM-instruction error, because the
+ * hypervisor itself never asks for what cannot be; the one entry that may fail, VM entry, has its own way
+ * (entry.S).
  */
 #ifndef VMX_VMCS_H
 #define VMX_VMCS_H
@@ -28,14 +29,16 @@ enum vm_instruction_error {
 #undef INSTRUCTION_ERROR
 };
 
-/* A VMXON or VMCS region: one page (the size in IA32_VMX_BASIC never exceeds it), starting with the revision. */
+/* A VMXON or VMCS region: one page (the size in IA32_VMX_BASIC never exceeds it), starting with the revision.
+ */
 struct vmx_region {
 	u32 revision;
 	u32 abort_indicator;
 	u8 data[4096 - 8];
 };
 
-/* What the SDM calls the error ("VM Instruction Error Numbers"); "unassigned number" for one that it does not list. */
+/* What the SDM calls the error ("VM Instruction Error Numbers"); "unassigned number" for one that it does not
+ * list. */
 const char *vm_instruction_error_meaning(u32 error);
 
 /* The field's name as vmcs_fields.def has it; "unknown field" for an encoding that is not there. */

@@ -7,7 +7,8 @@
 #include "arch/x86_64/registers.h"
 #include "arch/x86_64/stop.h"
 
-/* SDM, "VMX-Fixed Bits in CR0", "VMX-Fixed Bits in CR4": a bit set in FIXED0 must be 1, one clear in FIXED1 must be 0. */
+/* SDM, "VMX-Fixed Bits in CR0", "VMX-Fixed Bits in CR4": a bit set in FIXED0 must be 1, one clear in FIXED1
+ * must be 0. */
 static void fix_control_registers(const struct vmx_capability *capability)
 {
 	write_cr0((read_cr0() | vmx_capability_msr(capability, IA32_VMX_CR0_FIXED0)) &

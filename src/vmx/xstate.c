@@ -1,6 +1,6 @@
 /*
- * XSAVE around VM entries. XSAVES and XRSTORS where the processor has them, XSAVE and XRSTOR else, FXSAVE and FXRSTOR
- * on a processor without XSAVE.
+ * XSAVE around VM entries. XSAVES and XRSTORS where the processor has them, XSAVE and XRSTOR else, FXSAVE and
+ * FXRSTOR on a processor without XSAVE.
  */
 #include "vmx/xstate.h"
 #include "arch/x86_64/cpu.h"
@@ -73,7 +73,10 @@ void xstate_load(struct xstate *xstate, u64 xcr0, u64 xss)
 	if (xss != HOST_XSS)
 		wrmsr_safe(IA32_XSS, xss);
 	say_compacted(xstate, components);
-	asm volatile("xrstors64 (%0)" : : "r"(area), "a"((u32)components), "d"((u32)(components >> 32)) : "memory");
+	asm volatile("xrstors64 (%0)"
+		     :
+		     : "r"(area), "a"((u32)components), "d"((u32)(components >> 32))
+		     : "memory");
 }
 
 void xstate_save(struct xstate *xstate, u64 xcr0, u64 xss)

@@ -1,6 +1,7 @@
 /*
- * Extended state: XCR0, IA32_XSS and the XSAVE area, switched around each VM entry (SDM, "Managing State Using the
- * XSAVE Feature Set"). The kernel itself uses no floating point, so the host's side is just XCR0 and XSS.
+ * Extended state: XCR0, IA32_XSS and the XSAVE area, switched around each VM entry (SDM, "Managing State
+ * Using the XSAVE Feature Set"). The kernel itself uses no floating point, so the host's side is just XCR0
+ * and XSS.
  */
 #ifndef VMX_XSTATE_H
 #define VMX_XSTATE_H
@@ -20,7 +21,8 @@ void xstate_init(void);
 /* The state after processor reset, as XRSTOR would load it. */
 void xstate_reset(struct xstate *xstate);
 
-/* Loads the guest's extended state under its XCR0 and XSS; xstate_save stores it and brings the host's back. */
+/* Loads the guest's extended state under its XCR0 and XSS; xstate_save stores it and brings the host's back.
+ */
 void xstate_load(struct xstate *xstate, u64 xcr0, u64 xss);
 void xstate_save(struct xstate *xstate, u64 xcr0, u64 xss);
 

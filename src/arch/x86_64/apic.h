@@ -13,7 +13,7 @@ void pic_disable(void);
 
 /*
  * Enables the local APIC of the processor that it runs on, with every local interrupt but NMI masked and the
- * task priority 0. False when there is none.
+ * task priority 0. False when there is none. Every other function here needs it first.
  */
 bool apic_init(void);
 
@@ -45,8 +45,8 @@ void apic_timer_start(u8 vector, u32 initial_count, unsigned divide);
 void apic_timer_stop(void);
 
 /*
- * The same, after at least so many milliseconds (as far as 32 bits of ticks reach). The first call measures the
- * timer's rate against the PIT, which takes a millisecond.
+ * The same, after at least so many milliseconds (as far as 32 bits of ticks reach). The first call measures
+ * the timer's rate against the PIT, which takes a millisecond.
  */
 void apic_timer_start_milliseconds(u8 vector, unsigned milliseconds);
 

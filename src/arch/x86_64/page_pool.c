@@ -1,28 +1,34 @@
 /*
- * The page allocator's core: next-fit search over a bitmap, whole words of taken pages skipped at once.
+ * The page allocator's core: next-fit search over a map of bits, whole words of taken pages skipped at once.
  */
 #include "arch/x86_64/page_pool.h"
 #include "lib/string.h"
 
 #define WORD_BITS 64
 
+static bool is_set(const u64 *map, size_t page)
+{
+	return map[page / WORD_BITS] & BIT(page % WORD_BITS);
+}
+
 static bool is_free(const struct page_pool *pool, size_t page)
 {
-	return pool->bitmap[page / WORD_BITS] & BIT(page % WORD_BITS);
+	return is_set(pool->free_map, page);
 }
 
 static void set_free(struct page_pool *pool, size_t page, bool value)
 {
 	if (is_free(pool, page) == value)
 		return;
-	pool->bitmap[page / WORD_BITS] ^= BIT(page % WORD_BITS);
+	pool->free_map[page / WORD_BITS] ^= BIT(page % WORD_BITS);
 	pool->free += value ? 1 : -(size_t)1;
 }
 
-void page_pool_init(struct page_pool *pool, u64 *bitmap, size_t limit)
+void page_pool_init(struct page_pool *pool, u64 *free_map, u64 *pool_map, size_t limit)
 {
-	*pool = (struct page_pool){.bitmap = bitmap, .limit = limit};
-	memset(bitmap, 0, limit / WORD_BITS * sizeof(*bitmap));
+	*pool = (struct page_pool){.free_map = free_map, .pool_map = pool_map, .limit = limit};
+	memset(free_map, 0, limit / WORD_BITS * sizeof(*free_map));
+	memset(pool_map, 0, limit / WORD_BITS * sizeof(*pool_map));
 }
 
 /* The end of a range of addresses, which must not wrap round: a memory map can say anything. */
@@ -47,8 +53,10 @@ void page_pool_add(struct page_pool *pool, u64 base, u64 length)
 	size_t first = clamp(pool, page_after(base));
 	size_t end = clamp(pool, end_of(base, length) / PAGE_SIZE);
 
-	for (size_t page = first; page < end; page++)
+	for (size_t page = first; page < end; page++) {
 		set_free(pool, page, true);
+		pool->pool_map[page / WORD_BITS] |= BIT(page % WORD_BITS);
+	}
 }
 
 void page_pool_remove(struct page_pool *pool, u64 base, u64 length)
@@ -56,15 +64,17 @@ void page_pool_remove(struct page_pool *pool, u64 base, u64 length)
 	size_t first = clamp(pool, base / PAGE_SIZE);
 	size_t end = clamp(pool, page_after(end_of(base, length)));
 
-	for (size_t page = first; length > 0 && page < end; page++)
+	for (size_t page = first; length > 0 && page < end; page++) {
 		set_free(pool, page, false);
+		pool->pool_map[page / WORD_BITS] &= ~BIT(page % WORD_BITS);
+	}
 }
 
 /* The first page from `page` on that is free and a multiple of alignment; the limit when there is none. */
 static size_t next_candidate(const struct page_pool *pool, size_t page, size_t alignment)
 {
 	while (page < pool->limit) {
-		if (page % WORD_BITS == 0 && pool->bitmap[page / WORD_BITS] == 0)
+		if (page % WORD_BITS == 0 && pool->free_map[page / WORD_BITS] == 0)
 			page += WORD_BITS;
 		else if (!is_free(pool, page))
 			page++;
@@ -124,7 +134,7 @@ bool page_pool_give(struct page_pool *pool, size_t page, size_t count)
 	if (page >= pool->limit || count > pool->limit - page)
 		return false;
 	for (size_t i = 0; i < count; i++) {
-		if (is_free(pool, page + i))
+		if (is_free(pool, page + i) || !is_set(pool->pool_map, page + i))
 			return false;
 	}
 	for (size_t i = 0; i < count; i++)

@@ -1,5 +1,5 @@
 /*
- * The page allocator over the machine's memory: one bitmap for the 4 GiB that boot.S maps.
+ * The page allocator over the machine's memory: two maps of bits for the 4 GiB that boot.S maps.
  */
 #include "arch/x86_64/pages.h"
 #include "arch/x86_64/stop.h"
@@ -12,13 +12,14 @@
 extern const char kernel_start[];
 extern const char kernel_end[];
 
-static u64 bitmap[MAPPED_PAGES / 64];
+static u64 free_map[MAPPED_PAGES / 64];
+static u64 pool_map[MAPPED_PAGES / 64];
 static struct page_pool pool;
 static size_t total;
 
 void pages_init(const struct boot_info *boot)
 {
-	page_pool_init(&pool, bitmap, MAPPED_PAGES);
+	page_pool_init(&pool, free_map, pool_map, MAPPED_PAGES);
 	for (unsigned i = 0; i < boot->memory_count; i++) {
 		if (boot->memory[i].type == BOOT_MEMORY_AVAILABLE)
 			page_pool_add(&pool, boot->memory[i].base, boot->memory[i].length);

@@ -26,8 +26,8 @@ struct processor {
 	/* The function that another processor wants to run here (smp.c), and whether it has returned. */
 	void (*function)(void *argument);
 	void *argument;
-	volatile bool called;
-	volatile bool online;
+	bool called; /* set by the caller, cleared here; with online, accessed atomically only */
+	bool online;
 
 	struct global_descriptor_table gdt __aligned(16);
 	struct task_state_segment tss __aligned(16);

@@ -34,12 +34,23 @@ noreturn void smp_processor_main(struct processor *processor);
 static struct processor *processors[PROCESSOR_LIMIT];
 static unsigned processor_count;
 
-static bool wait_while(const volatile bool *flag, bool value, unsigned milliseconds)
+/* What was written before a flag was set is seen by whoever sees the flag. */
+static bool get_flag(const bool *flag)
+{
+	return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
+}
+
+static void set_flag(bool *flag, bool value)
+{
+	__atomic_store_n(flag, value, __ATOMIC_RELEASE);
+}
+
+static bool wait_for_flag(const bool *flag, bool value, unsigned milliseconds)
 {
 	u64 start = rdtsc();
 	u64 limit = milliseconds * tsc_per_millisecond();
 
-	while (*flag == value) {
+	while (get_flag(flag) != value) {
 		if (rdtsc() - start > limit)
 			return false;
 		pause();
@@ -52,12 +63,12 @@ void smp_processor_main(struct processor *processor)
 {
 	processor_init(processor);
 	apic_init();
-	processor->online = true;
+	set_flag(&processor->online, true);
 	for (;;) {
-		if (processor->called) {
+		if (get_flag(&processor->called)) {
 			processor->function(processor->argument);
 			cli();
-			processor->called = false;
+			set_flag(&processor->called, false);
 		} else {
 			sti_hlt();
 			cli();
@@ -104,9 +115,9 @@ static bool start_processor(struct processor *processor, u32 apic_id, u64 trampo
 	pit_wait_microseconds(INIT_WAIT_MICROSECONDS);
 	apic_send_startup(apic_id, (u8)(trampoline / PAGE_SIZE));
 	pit_wait_microseconds(STARTUP_WAIT_MICROSECONDS);
-	if (!processor->online)
+	if (!get_flag(&processor->online))
 		apic_send_startup(apic_id, (u8)(trampoline / PAGE_SIZE));
-	return wait_while(&processor->online, false, ONLINE_MILLISECONDS);
+	return wait_for_flag(&processor->online, true, ONLINE_MILLISECONDS);
 }
 
 unsigned smp_start(const struct boot_info *boot, unsigned limit)
@@ -147,11 +158,11 @@ bool smp_begin(unsigned index, void (*function)(void *argument), void *argument)
 {
 	struct processor *processor = smp_processor(index);
 
-	if (!processor || processor == this_processor() || processor->called)
+	if (!processor || processor == this_processor() || get_flag(&processor->called))
 		return false;
 	processor->function = function;
 	processor->argument = argument;
-	processor->called = true;
+	set_flag(&processor->called, true);
 	return apic_send_ipi(processor->apic_id, VECTOR_SMP_CALL);
 }
 
@@ -159,7 +170,7 @@ bool smp_finish(unsigned index, unsigned milliseconds)
 {
 	struct processor *processor = smp_processor(index);
 
-	return processor && wait_while(&processor->called, true, milliseconds);
+	return processor && wait_for_flag(&processor->called, false, milliseconds);
 }
 
 bool smp_call(unsigned index, void (*function)(void *argument), void *argument)

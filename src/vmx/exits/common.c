@@ -1,6 +1,6 @@
 /*
- * The steps that handlers share: going past an instruction, raising an exception, and the answer to every exit that
- * nothing goes on from.
+ * The steps that handlers share: going past an instruction, raising an exception, and the answer to every
+ * exit that nothing goes on from.
  */
 #include "arch/x86_64/registers.h"
 #include "vmx/exits/exits.h"
@@ -25,7 +25,8 @@ enum exit_next resume_past(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	u64 rip = exit->rip + exit->instruction_length;
 
-	/* Outside 64-bit mode the instruction pointer has 32 bits, of which real mode's limit checks the upper 16. */
+	/* Outside 64-bit mode the instruction pointer has 32 bits, of which real mode's limit checks the
+	 * upper 16. */
 	if (!in_64_bit_mode(exit))
 		rip &= 0xffffffff;
 	vcpu_write_vmcs(vcpu, VMCS_GUEST_RIP, rip);
@@ -55,7 +56,8 @@ enum exit_next inject_exception_with_code(struct vcpu *vcpu, unsigned vector, u3
 	if (!(vcpu_read_vmcs(vcpu, VMCS_GUEST_CR0) & CR0_PE))
 		return inject_exception(vcpu, vector);
 	vcpu_write_vmcs(vcpu, VMCS_ENTRY_EXCEPTION_ERROR_CODE, error_code);
-	vcpu_write_vmcs(vcpu, VMCS_ENTRY_INTERRUPTION_INFORMATION, hardware_exception(vector) | EVENT_HAS_ERROR_CODE);
+	vcpu_write_vmcs(vcpu, VMCS_ENTRY_INTERRUPTION_INFORMATION,
+			hardware_exception(vector) | EVENT_HAS_ERROR_CODE);
 	return EXIT_RESUME_HERE;
 }
 

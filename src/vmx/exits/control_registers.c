@@ -1,14 +1,16 @@
 /*
- * Accesses to CR0, CR3, CR4 and CR8: MOV to and from, CLTS, LMSW. The read shadow holds what the guest believes; the
- * guest's real register also has the bits that VMX needs. Switching paging on or off keeps EFER.LMA and the entry
- * control "IA-32e mode guest" right (SDM, "Control Registers", "Initializing IA-32e Mode").
+ * Accesses to CR0, CR3, CR4 and CR8: MOV to and from, CLTS, LMSW. The read shadow holds what the guest
+ * believes; the guest's real register also has the bits that VMX needs. Switching paging on or off keeps
+ * EFER.LMA and the entry control "IA-32e mode guest" right (SDM, "Control Registers", "Initializing IA-32e
+ * Mode").
  */
 #include "arch/x86_64/registers.h"
 #include "vmx/controls.h"
 #include "vmx/exit_fields.h"
 #include "vmx/exits/exits.h"
 
-#define CR0_DEFINED (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
+#define CR0_DEFINED                                                                                          \
+	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
 #define LMSW_BITS (CR0_PE | CR0_MP | CR0_EM | CR0_TS)
 #define CR3_NO_FLUSH BIT(63) /* with CR4.PCIDE: do not flush; never stored */
 #define CR3_PCID 0xfffull
@@ -25,7 +27,8 @@ static enum exit_next general_protection(struct vcpu *vcpu)
 	return inject_exception_with_code(vcpu, VECTOR_GENERAL_PROTECTION, 0);
 }
 
-/* What the guest reads: its own bits from the register, the host's from the shadow (SDM, "Guest/Host Masks"). */
+/* What the guest reads: its own bits from the register, the host's from the shadow (SDM, "Guest/Host Masks").
+ */
 static u64 seen(struct vcpu *vcpu, enum vmcs_field real, enum vmcs_field mask, enum vmcs_field shadow)
 {
 	u64 owned = vcpu_read_vmcs(vcpu, mask);
@@ -46,7 +49,8 @@ static u64 seen_cr4(struct vcpu *vcpu)
 /* IA32_EFER where the VMCS holds it; else what the processor keeps in step with "IA-32e mode guest". */
 static u64 guest_efer(struct vcpu *vcpu, const struct vm_exit *exit)
 {
-	return vcpu_has_vmcs_field(vcpu, VMCS_GUEST_EFER) ? vcpu_read_vmcs(vcpu, VMCS_GUEST_EFER) : exit->efer;
+	return vcpu_has_vmcs_field(vcpu, VMCS_GUEST_EFER) ? vcpu_read_vmcs(vcpu, VMCS_GUEST_EFER)
+							  : exit->efer;
 }
 
 static void set_long_mode_active(struct vcpu *vcpu, bool active)
@@ -63,8 +67,9 @@ static void set_long_mode_active(struct vcpu *vcpu, bool active)
 }
 
 /*
- * PAE paging: the four PDPTEs are loaded when CR3 is written or paging is switched on. With EPT they are VMCS fields;
- * without, VM entry loads them from CR3. False, nothing loaded: the guest gets #GP(0). SDM, "PDPTE Registers".
+ * PAE paging: the four PDPTEs are loaded when CR3 is written or paging is switched on. With EPT they are VMCS
+ * fields; without, VM entry loads them from CR3. False, nothing loaded: the guest gets #GP(0). SDM, "PDPTE
+ * Registers".
  */
 static bool load_pdptes(struct vcpu *vcpu, u64 cr3)
 {

@@ -1,5 +1,6 @@
 /*
- * CPUID, filtered: the guest sees the processor without VMX, under a hypervisor (SDM, "CPUID - CPU Identification").
+ * CPUID, filtered: the guest sees the processor without VMX, under a hypervisor (SDM, "CPUID - CPU
+ * Identification").
  */
 #include "arch/x86_64/registers.h"
 #include "lib/string.h"

@@ -1,12 +1,13 @@
 /*
- * MOV to and from debug registers. With "MOV-DR exiting" the exit comes before the checks for privilege and for DR4 and
- * DR5 (SDM, "Relative Priority of Faults and VM Exits"), so they are made here.
+ * MOV to and from debug registers. With "MOV-DR exiting" the exit comes before the checks for privilege and
+ * for DR4 and DR5 (SDM, "Relative Priority of Faults and VM Exits"), so they are made here.
  */
 #include "arch/x86_64/registers.h"
 #include "vmx/exit_fields.h"
 #include "vmx/exits/exits.h"
 
-/* Bits that read as 1 whatever is written, and those that can be written (SDM, "Debug Status Register (DR6)", "DR7"). */
+/* Bits that read as 1 whatever is written, and those that can be written (SDM, "Debug Status Register (DR6)",
+ * "DR7"). */
 #define DR6_FIXED_1 0xffff0ff0ull
 #define DR6_WRITABLE 0x0000e00full
 #define DR7_FIXED_1 0x0000000000000400ull
@@ -40,11 +41,13 @@ enum exit_next exit_dr_access(struct vcpu *vcpu, const struct vm_exit *exit)
 			return inject_exception(vcpu, VECTOR_INVALID_OPCODE);
 		number += 2; /* without CR4.DE they are aliases of DR6 and DR7 */
 	}
-	if ((exit->cr0 & CR0_PE) && CPL_OF_ACCESS_RIGHTS(vcpu_read_vmcs(vcpu, VMCS_GUEST_SS_ACCESS_RIGHTS)) != 0)
+	if ((exit->cr0 & CR0_PE) &&
+	    CPL_OF_ACCESS_RIGHTS(vcpu_read_vmcs(vcpu, VMCS_GUEST_SS_ACCESS_RIGHTS)) != 0)
 		return inject_exception_with_code(vcpu, VECTOR_GENERAL_PROTECTION, 0);
 	if (vcpu_read_vmcs(vcpu, VMCS_GUEST_DR7) & DR7_GENERAL_DETECT) {
 		vcpu_write_dr(vcpu, 6, vcpu_read_dr(vcpu, 6) | DR6_GENERAL_DETECT_HIT);
-		vcpu_write_vmcs(vcpu, VMCS_GUEST_DR7, vcpu_read_vmcs(vcpu, VMCS_GUEST_DR7) & ~DR7_GENERAL_DETECT);
+		vcpu_write_vmcs(vcpu, VMCS_GUEST_DR7,
+				vcpu_read_vmcs(vcpu, VMCS_GUEST_DR7) & ~DR7_GENERAL_DETECT);
 		return inject_exception(vcpu, VECTOR_DEBUG);
 	}
 	if (FIELD_DR_ACCESS_direction(exit->qualification) == VALUE_DR_DIRECTION_mov_from_dr) {

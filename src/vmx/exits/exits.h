@@ -1,7 +1,7 @@
 /*
- * The exit handlers, one for each family of exits, and the few steps that they share. A handler is given the exit and a
- * vCPU behind accessors (vcpu_access.h), decides what happens next, and knows nothing of recording. To add one: write
- * it in a file of this folder, declare it here, name it in exit_reasons.def.
+ * The exit handlers, one for each family of exits, and the few steps that they share. A handler is given the
+ * exit and a vCPU behind accessors (vcpu_access.h), decides what happens next, and knows nothing of
+ * recording. To add one: write it in a file of this folder, declare it here, name it in exit_reasons.def.
  */
 #ifndef VMX_EXITS_EXITS_H
 #define VMX_EXITS_EXITS_H
@@ -29,9 +29,9 @@ exit_handler exit_wrmsr;
 exit_handler exit_xsetbv;
 
 /*
- * Moves RIP past the instruction that exited, and ends what lasts for one instruction only: blocking by STI and by MOV
- * SS; a single step (RFLAGS.TF) becomes pending. Always returns EXIT_RESUME_PAST.
- * SDM, "Guest Non-Register State", "Debug Exceptions".
+ * Moves RIP past the instruction that exited, and ends what lasts for one instruction only: blocking by STI
+ * and by MOV SS; a single step (RFLAGS.TF) becomes pending. Always returns EXIT_RESUME_PAST. SDM, "Guest
+ * Non-Register State", "Debug Exceptions".
  */
 enum exit_next resume_past(struct vcpu *vcpu, const struct vm_exit *exit);
 

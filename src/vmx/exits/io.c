@@ -1,13 +1,15 @@
 /*
- * I/O instructions. The guest's bus is empty but for the exit port: IN reads all ones, OUT goes nowhere. String
- * instructions move through guest memory as the hardware would (SDM, "INS/INSB/INSW/INSD", "OUTS/OUTSB/OUTSW/OUTSD").
+ * I/O instructions. The guest's bus is empty but for the exit port: IN reads all ones, OUT goes nowhere.
+ * String instructions move through guest memory as the hardware would (SDM, "INS/INSB/INSW/INSD",
+ * "OUTS/OUTSB/OUTSW/OUTSD").
  */
 #include "arch/x86_64/registers.h"
 #include "vmx/exit_fields.h"
 #include "vmx/exit_port.h"
 #include "vmx/exits/exits.h"
 
-/* How many elements of a REP are done in one exit; the rest exits again, so that no guest holds the hypervisor. */
+/* How many elements of a REP are done in one exit; the rest exits again, so that no guest holds the
+ * hypervisor. */
 #define STRING_ELEMENTS_MAX 4096
 
 #define PREFIX_ADDRESS_SIZE 0x67
@@ -48,8 +50,8 @@ static bool is_prefix(u8 byte)
 }
 
 /*
- * The address size of a string instruction, in bytes: the code segment's, changed by a prefix. From the instruction
- * and not from the instruction information, which not every processor gives for INS and OUTS.
+ * The address size of a string instruction, in bytes: the code segment's, changed by a prefix. From the
+ * instruction and not from the instruction information, which not every processor gives for INS and OUTS.
  */
 static unsigned address_size(const struct vm_exit *exit)
 {
@@ -104,7 +106,8 @@ static enum exit_next string_io(struct vcpu *vcpu, const struct vm_exit *exit)
 			return resume_past(vcpu, exit);
 		if (!move_element(vcpu, &io, &fault))
 			return fault.no_memory ? EXIT_UNHANDLED : inject_page_fault(vcpu, &fault);
-		write_register_part(vcpu, io.index, vcpu_read_register(vcpu, io.index) + step, io.address_bytes);
+		write_register_part(vcpu, io.index, vcpu_read_register(vcpu, io.index) + step,
+				    io.address_bytes);
 		if (!rep)
 			return resume_past(vcpu, exit);
 		write_register_part(vcpu, RCX, vcpu_read_register(vcpu, RCX) - 1, io.address_bytes);

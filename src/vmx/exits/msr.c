@@ -20,7 +20,7 @@ static const struct msr {
 	enum vmcs_field field;
 	u64 constant;
 } msrs[] = {
-#define MSR_VMCS(number_, name, field_, check_)                                                                        \
+#define MSR_VMCS(number_, name, field_, check_)                                                              \
 	{.number = number_, .home = HOME_VMCS, .check = check_, .field = VMCS_##field_},
 #define MSR_PROCESSOR(number_, name, check_) {.number = number_, .home = HOME_PROCESSOR, .check = check_},
 #define MSR_CONSTANT(number_, name, value) {.number = number_, .home = HOME_CONSTANT, .constant = value},
@@ -125,7 +125,8 @@ static bool write_xss(struct vcpu *vcpu, u64 value)
 {
 	struct vcpu_cpuid components = vcpu_host_cpuid(vcpu, LEAF_XSTATE, 1);
 
-	if (!(components.eax & CPUID_XSTATE_XSAVES) || (value & ~(components.ecx | (u64)components.edx << 32)))
+	if (!(components.eax & CPUID_XSTATE_XSAVES) ||
+	    (value & ~(components.ecx | (u64)components.edx << 32)))
 		return false;
 	vcpu_write_state(vcpu, VCPU_XSS, value);
 	return true;

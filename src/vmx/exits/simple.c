@@ -14,10 +14,11 @@
 #define LEAF_XSTATE 0xd
 
 /* Hypercalls, by number in RAX; the result goes there too. */
-#define HYPERCALL_MARK 0		/* does nothing: a mark in the exit log */
-#define HYPERCALL_UNKNOWN ((u64)-1000)	/* the answer to any other number */
+#define HYPERCALL_MARK 0	       /* does nothing: a mark in the exit log */
+#define HYPERCALL_UNKNOWN ((u64)-1000) /* the answer to any other number */
 
-/* SDM, "HLT - Halt": an interrupt ends it. With interrupts off only what this hypervisor never sends could. */
+/* SDM, "HLT - Halt": an interrupt ends it. With interrupts off only what this hypervisor never sends could.
+ */
 enum exit_next exit_hlt(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	if (!(exit->rflags & RFLAGS_IF))
@@ -63,7 +64,8 @@ enum exit_next exit_external_interrupt(struct vcpu *vcpu, const struct vm_exit *
 {
 	bool acknowledged = exit->interruption_information & EVENT_VALID;
 
-	vcpu_take_interrupt(vcpu, acknowledged ? (int)(exit->interruption_information & EVENT_VECTOR_MASK) : -1);
+	vcpu_take_interrupt(vcpu,
+			    acknowledged ? (int)(exit->interruption_information & EVENT_VECTOR_MASK) : -1);
 	return EXIT_RESUME_HERE;
 }
 
