@@ -1,7 +1,9 @@
-"""Expected traces: the exits that a micro-guest must cause, as text (tests/expected/*.trace), and how a run is held against them.
+"""Expected traces: the exits that a micro-guest must cause, as text (tests/expected/*.trace), and how a run
+is held against them.
 
-docs/expected-traces.md is the language's manual. `load_trace` reads a file, `compare` lists every difference between a guest's
-part of it and what was recorded, `bless` writes the text from a run. Verdicts, the failure display and `make bless` use it.
+docs/expected-traces.md is the language's manual. `load_trace` reads a file, `compare` lists every difference
+between a guest's part of it and what was recorded, `bless` writes the text from a run. Verdicts, the failure
+display and `make bless` use it.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ if TYPE_CHECKING:
 
 _INFORMATION = {name: attribute for name, attribute in EXIT_FIELDS}
 _REGISTERS = {name.lower(): number for number, name in TABLES.value_sets["GENERAL_REGISTER"].items()}
-# Fields of an EXIT record that a trace cannot name: they are written in another way, or are the recording's own.
+# Fields of an EXIT record that a trace cannot name: they are written in another way, or are the recording's
+# own.
 _NOT_NAMED = {"kind", "sequence", "number", "reason", "rip", "instruction", "registers", *_INFORMATION.values()}
 _EXTRAS = {row.name for row in TABLES.record_fields["EXIT"].values()} - _NOT_NAMED
 _ASYNCHRONOUS = ("BETWEEN", "ENTRY")
@@ -65,8 +68,8 @@ class BlessError(Exception):
 class Expectation:
     """What a trace says about one field.
 
-    `bits` holds the expected value, and which of its bits are certain: none for `_(reason)`. `parts` are the named parts of a
-    field in braces, None for those that are `_(reason)`. `text` is the value as written.
+    `bits` holds the expected value, and which of its bits are certain: none for `_(reason)`. `parts` are the
+    named parts of a field in braces, None for those that are `_(reason)`. `text` is the value as written.
     """
 
     text: str
@@ -82,7 +85,9 @@ class Expectation:
 
 @dataclass(frozen=True)
 class ExpectedExit:
-    """One line of a trace. `code` is the disassembly in backquotes, or `_(reason)`; `comments` stand before the line."""
+    """One line of a trace. `code` is the disassembly in backquotes, or `_(reason)`; `comments` stand before
+    the line.
+    """
 
     line: int
     reason: ExitReason
@@ -105,7 +110,9 @@ class ExpectedExit:
 
 @dataclass(frozen=True)
 class ExpectedGuest:
-    """The part of a trace for one guest. `sections` are titles of the SDM; `lines` is the text as it stands in the file."""
+    """The part of a trace for one guest. `sections` are titles of the SDM; `lines` is the text as it stands
+    in the file.
+    """
 
     path: Path
     name: str
@@ -128,7 +135,7 @@ class TraceFile:
     guests: Mapping[str, ExpectedGuest]
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 # Reading
 
 _TOKEN = re.compile(
@@ -247,12 +254,15 @@ def _expectation(name: str, format_name: str, text: str) -> Expectation:
 
 
 def _interpret(reason: ExitReason, written: Mapping[str, str]) -> dict[str, Expectation]:
-    """The fields of one line, in the formats that they have for this reason and these events. Raises _Problem."""
+    """The fields of one line, in the formats that they have for this reason and these events. Raises
+    _Problem.
+    """
     fields: dict[str, Expectation] = {}
     for name in ("interruption", "idt_vectoring"):
         if name in written:
             fields[name] = _expectation(name, FORMATS[name], written[name])
-    closed = {name: fields[name].bits if name in fields else Bits(0) for name in ("interruption", "idt_vectoring")}
+    closed = {name: fields[name].bits if name in fields else Bits(0) for name in ("interruption",
+    "idt_vectoring")}
     # The qualification's format only depends on the interruption information; all others' on neither.
     defined = definitions(reason, Facts(Bits(0, 0), closed["interruption"], closed["idt_vectoring"]))
     for name, text in written.items():
@@ -272,13 +282,14 @@ def _interpret(reason: ExitReason, written: Mapping[str, str]) -> dict[str, Expe
             short = next(short for short, attribute in EXIT_FIELDS if attribute == name)
             raise _Problem(f"{name} is called {short} in traces")
         else:
-            raise _Problem(f'no field "{name}"; beside {", ".join(defined)} there are: {", ".join(sorted(_EXTRAS))}')
+            known = ", ".join([*defined, *sorted(_EXTRAS)])
+            raise _Problem(f'no field "{name}"; there are: {known}')
     return fields
 
 
 def _undefined_or_missing(exit: ExpectedExit, facts: Facts) -> Iterator[tuple[str, str]]:
-    """What the line names although the architecture does not define it, and the reverse, as far as `facts` tell: the
-    field (or field.part), and what is wrong."""
+    """What the line names although the architecture does not define it, and the reverse, as far as `facts`
+    tell: the field (or field.part), and what is wrong."""
     context = context_of(exit.reason, facts)
     for name, definition in definitions(exit.reason, facts).items():
         expectation = exit.fields.get(name)
@@ -405,7 +416,9 @@ class _GuestParser:
 
 
 def parse_trace(text: str, path: Path) -> TraceFile:
-    """A trace file's text. `path` is for messages, and its stem is the name that every guest must have. Raises TraceError."""
+    """A trace file's text. `path` is for messages, and its stem is the name that every guest must have.
+    Raises TraceError.
+    """
     preamble: list[str] = []
     guests: dict[str, ExpectedGuest] = {}
     parser: Optional[_GuestParser] = None
@@ -462,15 +475,15 @@ def stray_guests(trace: TraceFile, guests: Iterable[str]) -> list[str]:
     return [name for name in trace.guests if name not in known]
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 # Comparing
 
 
 class Difference(NamedTuple):
     """One thing that is not as the trace says.
 
-    kind       field: a field of an exit; missing, extra, order: whole exits; outcome: how the guest ended (VMFAIL's error
-               too); trace: the trace itself is wrong, and not the guest
+    kind       field: a field of an exit; missing, extra, order: whole exits; outcome: how the guest ended
+    (VMFAIL's error            too); trace: the trace itself is wrong, and not the guest
     exit       the number of the actual exit, None where there is none
     line       the trace's line, None for an extra exit
     field      `reason`, `location`, `disassembly`, a field's name, `field.part`, or the kind
@@ -513,7 +526,8 @@ def merged_facts(expected: ExpectedExit, actual: Facts) -> Facts:
 def cells(
     expected: ExpectedExit, actual: "Exit", guest: "Guest", capabilities: Optional[Mapping[int, int]] = None
 ) -> list[Cell]:
-    """One exit's line in pieces, each as expected and as recorded: the ground of `compare` and of the failure display.
+    """One exit's line in pieces, each as expected and as recorded: the ground of `compare` and of the
+    failure display.
 
     When the reasons differ, only reason, location and disassembly count: other reasons have other fields.
     """
@@ -556,7 +570,9 @@ def _head_cells(expected: ExpectedExit, actual: "Exit", guest: "Guest") -> list[
 
 
 def _flag_cells(expected: ExpectedExit, actual: "Exit") -> list[Cell]:
-    """The flags of the exit-reason field. Entry failure goes without saying for the reasons that it belongs to."""
+    """The flags of the exit-reason field. Entry failure goes without saying for the reasons that it belongs
+    to.
+    """
     implied = ENTRY_FAILURE if expected.reason.position == "ENTRY" else 0
     expectation = expected.fields.get("flags")
     wanted = implied | (expectation.bits.value if expectation else 0)
@@ -620,7 +636,8 @@ def _part_cells(
         left = expectation.texts.get(row.name, "")
         right = shown.get(row.name, "")
         if row.name == "valid":
-            left, right = ("valid" if number and number != other else "" for number, other in ((wanted, actual), (actual, wanted)))
+            left, right = ("valid" if number and number != other else "" for number, other in ((wanted,
+            actual), (actual, wanted)))
         checked = named or is_defined(row, bits, context) is not False
         differs = checked and wanted is not None and wanted != actual
         if key in problems:
@@ -648,7 +665,8 @@ def exit_port_exit(actual: "Exit") -> ExpectedExit:
 def align(
     expected: Sequence[ExpectedExit], exits: Sequence["Exit"], guest: "Guest"
 ) -> list[tuple[Optional[int], Optional[int]]]:
-    """Which expected exit belongs to which actual one, by reason and place, in order; None where one has no partner.
+    """Which expected exit belongs to which actual one, by reason and place, in order; None where one has no
+    partner.
 
     Between two exits that agree, as many as both sides have are paired one by one: they are the same exit with
     another reason or place.
@@ -686,7 +704,8 @@ def compare(
     guest: "Guest",
     capabilities: Optional[Mapping[int, int]] = None,
 ) -> list[Difference]:
-    """Every difference between a guest's expected trace and its records, in the order of the exits; none: it is right.
+    """Every difference between a guest's expected trace and its records, in the order of the exits; none: it
+    is right.
 
     `exits` and `end` are the guest's records; `end` is None when it did not come. `capabilities` are those of the
     recording's header: they tell whether INS and OUTS have instruction information.
@@ -768,8 +787,8 @@ def _end_differences(
 def _head_differences(expected: ExpectedGuest, guest: "Guest") -> list[Difference]:
     """Where the trace says something else than the guest's head, so that one of the two is out of date."""
     head = [f"{reason_name(item.reason)} {guest.locate(item.address)}" for item in guest.expects]
-    trace = [f"{exit.reason.name} {guest.locate(guest.labels.resolve(exit.location))}" for exit in expected.exits]
-    result = []
+    trace = [f"{exit.reason.name} {guest.locate(guest.labels.resolve(exit.location))}" for exit in
+    expected.exits] result = []
     for number in range(max(len(head), len(trace))):
         wanted = trace[number] if number < len(trace) else "no exit"
         declared = head[number] if number < len(head) else "no EXPECT"
@@ -779,7 +798,7 @@ def _head_differences(expected: ExpectedGuest, guest: "Guest") -> list[Differenc
     return result
 
 
-# ---------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------
 # Writing
 
 
@@ -805,7 +824,9 @@ def exit_line(exit: "Exit", guest: "Guest", capabilities: Optional[Mapping[int, 
 def _columns(
     exit: "Exit", guest: "Guest", existing: Optional[ExpectedExit], capabilities: Optional[Mapping[int, int]]
 ) -> list[str]:
-    """A recorded exit in the columns of a trace's line; what `existing` leaves open or adds beyond duty is kept."""
+    """A recorded exit in the columns of a trace's line; what `existing` leaves open or adds beyond duty is
+    kept.
+    """
     code = f"`{disassemble_exit(exit).text}`"
     if existing and existing.code.startswith("_"):
         code = existing.code
@@ -873,8 +894,9 @@ def bless(
 ) -> str:
     """The text of a trace file in which the guests of `runs` (all of one file) are as recorded.
 
-    Other guests' parts stay as they are. Of these guests' parts, comments, `_(reason)` and fields beyond duty are kept where
-    the exits line up. Raises BlessError where a run is not what the guest's head declares.
+    Other guests' parts stay as they are. Of these guests' parts, comments, `_(reason)` and fields beyond
+    duty are kept where the exits line up. Raises BlessError where a run is not what the guest's head
+    declares.
     """
     parts: dict[str, list[str]] = {}
     if existing:

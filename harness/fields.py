@@ -126,15 +126,17 @@ def is_defined(field: Field, bits: Bits, context: Context) -> Optional[bool]:
 
 @lru_cache(maxsize=None)
 def _is_qualification(format_name: str) -> bool:
-    """Whether a format is one of the exit qualification, where the SDM clears the fields that do not apply."""
+    """Whether a format is one of the exit qualification, where the SDM clears the fields that do not
+    apply.
+    """
     reasons = TABLES.exit_reasons.values()
     formats = {reason.qualification for reason in reasons} | set(TABLES.qualification_of_vector.values())
     return format_name in formats - {"UNINTERPRETED"}
 
 
 def reserved_bits(format_name: str, value: int, context: Context = UNKNOWN) -> int:
-    """The bits of `value` that are set although they must be 0: reserved ones, and in an exit qualification those of
-    fields whose condition does not hold (SDM, "Basic VM-Exit Information")."""
+    """The bits of `value` that are set although they must be 0: reserved ones, and in an exit qualification
+    those of fields whose condition does not hold (SDM, "Basic VM-Exit Information")."""
     covered = 0
     for field in TABLES.formats[format_name]:
         loose = not field.undefined and not _is_qualification(format_name)

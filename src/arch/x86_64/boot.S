@@ -1,6 +1,7 @@
 /*
- * From the boot loader to C: the multiboot2 header, the entry in 32-bit mode, the checks that need no C, the first page
- * tables and the way into long mode. The application processors come in by the trampoline below and take the same way.
+ * From the boot loader to C: the multiboot2 header, the entry in 32-bit mode, the checks that need no C, the
+ * first page tables and the way into long mode. The application processors come in by the trampoline below
+ * and take the same way.
  */
 #include "arch/x86_64/descriptors.h"
 #include "arch/x86_64/msr.h"
@@ -27,7 +28,7 @@
 #define PAGE_UNCACHED 0x18
 #define PAGE_LARGE 0x80
 #define LARGE_PAGE_SHIFT 21
-#define DEVICES_START 0xfec00000	/* I/O APIC, local APIC, firmware: never to be cached, whatever the MTRRs say */
+#define DEVICES_START 0xfec00000	/* I/O APIC, local APIC, firmware: uncached, whatever MTRRs say */
 
 	.section .multiboot, "a"
 	.balign 8
@@ -35,12 +36,16 @@ multiboot2_header:
 	.long MULTIBOOT2_HEADER_MAGIC
 	.long MULTIBOOT2_ARCHITECTURE_I386
 	.long multiboot2_header_end - multiboot2_header
-	.long -(MULTIBOOT2_HEADER_MAGIC + MULTIBOOT2_ARCHITECTURE_I386 + (multiboot2_header_end - multiboot2_header))
+	.long -(MULTIBOOT2_HEADER_MAGIC + MULTIBOOT2_ARCHITECTURE_I386 + \
+		(multiboot2_header_end - multiboot2_header))
 	.short 0, 0			/* end tag: type, flags */
 	.long 8				/* and size */
 multiboot2_header_end:
 
-	/* The header of the older protocol is here only so that `multiboot` instead of `multiboot2` gets a clear answer. */
+	/*
+	 * The header of the older protocol is here only so that `multiboot` instead of `multiboot2` gets a
+	 * clear answer.
+	 */
 	.balign 4
 	.long MULTIBOOT1_HEADER_MAGIC
 	.long 0				/* flags */
@@ -49,7 +54,10 @@ multiboot2_header_end:
 	.text
 	.code32
 
-/* Entered by the boot loader with paging off: EAX holds its magic number, EBX the address of the information block. */
+/*
+ * Entered by the boot loader with paging off: EAX holds its magic number, EBX the address of the information
+ * block.
+ */
 	.globl boot_entry
 boot_entry:
 	cli
@@ -92,8 +100,8 @@ has_long_mode:
 1:	ret
 
 /*
- * SDM, "Initializing IA-32e Mode". Goes on at EBP in 64-bit mode, with flat segments. CR0 is written whole, because a
- * processor after INIT has its caches off.
+ * SDM, "Initializing IA-32e Mode". Goes on at EBP in 64-bit mode, with flat segments. CR0 is written whole,
+ * because a processor after INIT has its caches off.
  */
 enter_long_mode:
 	mov $CR4_PAE, %eax
@@ -209,8 +217,8 @@ wait_for_serial:
 2:	ret
 
 /*
- * Where an application processor starts, in real mode, at offset 0 of a page below 1 MiB that smp.c copies this to. It
- * knows nothing of that page but what CS says.
+ * Where an application processor starts, in real mode, at offset 0 of a page below 1 MiB that smp.c copies
+ * this to. It knows nothing of that page but what CS says.
  */
 	.section .rodata
 	.code16
@@ -251,7 +259,8 @@ application_processor_entry32:
 
 	.data
 	.balign 8
-boot_gdt:				/* SDM, "Segment Descriptors"; the processor sets accessed bits in it */
+/* SDM, "Segment Descriptors"; the processor sets accessed bits in it. */
+boot_gdt:
 	.quad 0
 	.quad 0x00af9a000000ffff	/* KERNEL_CS: 64-bit code, ring 0 */
 	.quad 0x00cf92000000ffff	/* KERNEL_DS: data, flat */
@@ -262,8 +271,8 @@ boot_gdt_pointer:
 	.long boot_gdt
 
 /*
- * The kernel's page tables, for good: the first 4 GiB one to one, in pages of 2 MiB. The first 2 MiB are in pages of
- * 4 KiB, so that page 0 can be left out and a NULL pointer faults.
+ * The kernel's page tables, for good: the first 4 GiB one to one, in pages of 2 MiB. The first 2 MiB are in
+ * pages of 4 KiB, so that page 0 can be left out and a NULL pointer faults.
  */
 	.balign 4096
 boot_pml4:

@@ -1,6 +1,6 @@
 /*
- * The entries of the 256 vectors. Each pushes an error code where the processor has not, and its number; the rest builds a
- * struct trap_frame, calls trap_handle and goes back to where the frame says.
+ * The entries of the 256 vectors. Each pushes an error code where the processor has not, and its number; the
+ * rest builds a struct trap_frame, calls trap_handle and goes back to where the frame says.
  *
  *	what stands on the stack, from the top of the frame down (SDM, "64-Bit Mode Stack Frame"):
  *	SS RSP RFLAGS CS RIP    by the processor
@@ -13,7 +13,8 @@
 #define STUB_SIZE 16
 
 /* One bit for each exception that comes with an error code: #DF #TS #NP #SS #GP #PF #AC #CP #VC #SX. */
-#define HAS_ERROR_CODE (1 << 8 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17 | 1 << 21 | 1 << 29 | 1 << 30)
+#define HAS_ERROR_CODE \
+	(1 << 8 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17 | 1 << 21 | 1 << 29 | 1 << 30)
 
 	.text
 	.balign STUB_SIZE
