@@ -12,6 +12,7 @@ GUEST ?=#		which guests: names or patterns, separated by commas; empty: all
 BOCHS ?= bochs-bin#	another Bochs
 QEMU ?= qemu-system-x86_64#	another QEMU
 PYTHON ?= /usr/bin/python3#	Debian's, because Debian's modules belong to it
+DETAILS ?=#		1 makes run and log print registers and controls too
 V ?=#			1 shows the commands themselves
 
 CC := gcc
@@ -62,19 +63,17 @@ find = $(sort $(shell find $(1) -name '$(2)' 2>/dev/null))
 
 KERNEL_SOURCES := $(call find,src,*.c) $(call find,src,*.S)
 KERNEL_OBJECTS := $(KERNEL_SOURCES:%=build/kernel/%.o)
-GUESTS := $(basename $(notdir $(sort $(wildcard guests/asm/*.S))))
-GUEST_ELFS := $(GUESTS:%=build/guests/%.elf)
-CATALOGUE_ELFS := $(GUESTS:%=build/catalogue/%.elf)
 UNIT_TESTS := $(patsubst tests/unit/%.c,build/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 ISO := build/exitscope.iso
 
-.PHONY: all kernel guests iso unit check run log new-guest bless bench lint clean help deps deps-lint FORCE
+.PHONY: all kernel guests unruly iso unit check run log new-guest bless bench lint clean help deps deps-lint FORCE
 
 ## all		build everything: kernel, guests, catalogue, ISO image, unit tests (what plain `make` does)
-all: kernel guests iso unit
+all: kernel guests iso unit unruly
 
 kernel: build/kernel-stripped.elf
-guests: $(GUEST_ELFS) build/catalogue.a
+guests: build/catalogue.a
+unruly: build/unruly/catalogue.a build/unruly/kernel-stripped.elf
 unit: $(UNIT_TESTS)
 
 # ---- Things that are asked anew each time, and written only when the answer has changed ------------------------------
@@ -88,11 +87,9 @@ build/flags/guest: FORCE
 	$(call remember,$(CC) $(GUEST_ASFLAGS) $(LD) $(GUEST_LDFLAGS))
 build/flags/native: FORCE
 	$(call remember,$(CC) $(NATIVE_CFLAGS) $(NATIVE_LDLIBS))
-# The lists, so that what is made of many files is made afresh when one of them is gone.
+# The list, so that the kernel is linked afresh when a source is gone.
 build/flags/kernel-sources: FORCE
 	$(call remember,$(KERNEL_SOURCES))
-build/flags/guests: FORCE
-	$(call remember,$(GUESTS))
 
 # What the kernel was built from, for the header of each recording: a digest of its sources and flags.
 build/include/build_id.h: build/flags/kernel FORCE
@@ -125,25 +122,41 @@ build/kernel-stripped.elf: build/kernel.elf
 
 # ---- Micro-guests ----------------------------------------------------------------------------------------------------
 
-# build/guests/NAME.elf has the labels, for the harness; build/catalogue/NAME.elf is the same file without them, and
-# goes into the archive that GRUB loads as a module.
+# $(call catalogue,folder,sources): makes a catalogue of the micro-guests whose sources lie in a folder.
+# FOLDER/guests/NAME.elf has the labels, for the harness; FOLDER/catalogue/NAME.elf is the same file without them, and goes
+# into the archive FOLDER/catalogue.a, which GRUB loads as a module.
+define catalogue
+$(1)/guests/%.o: $(2)/%.S build/flags/guest | deps
+	$$(call say,AS,$$<)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(GUEST_ASFLAGS) -MMD -MP -c -o $$@ $$<
 
-build/guests/%.o: guests/asm/%.S build/flags/guest | deps
-	$(call say,AS,$<)
+$(1)/guests/%.elf: $(1)/guests/%.o guests/guest.ld
+	$$(Q)$$(LD) $$(GUEST_LDFLAGS) -T guests/guest.ld -o $$@ $$<
+
+$(1)/catalogue/%.elf: $(1)/guests/%.elf
+	@mkdir -p $$(@D)
+	$$(Q)$$(STRIP) --strip-all -o $$@ $$<
+
+# The list, so that the archive is made afresh when a guest is gone.
+$(1)/guests.list: FORCE
+	$$(call remember,$(call names,$(2)))
+
+$(1)/catalogue.a: $(call names,$(2),$(1)/catalogue/%.elf) $(1)/guests.list | deps
+	$$(call say,AR,$$@)
+	@rm -f $$@ $$(filter-out $$^,$$(wildcard $(1)/catalogue/*.elf)) \
+		$$(filter-out $(call names,$(2),$(1)/guests/%.elf),$$(wildcard $(1)/guests/*.elf))
+	$$(Q)$$(AR) rcD $$@ $$(filter %.elf,$$^)
+endef
+names = $(patsubst %,$(or $(2),%),$(basename $(notdir $(sort $(wildcard $(1)/*.S)))))
+
+$(eval $(call catalogue,build,guests/asm))
+# Guests that no catalogue should hold: they crash, or run away. The harness's own tests boot them.
+$(eval $(call catalogue,build/unruly,tests/guests))
+
+build/unruly/kernel-stripped.elf: build/kernel-stripped.elf
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(GUEST_ASFLAGS) -MMD -MP -c -o $@ $<
-
-build/guests/%.elf: build/guests/%.o guests/guest.ld
-	$(Q)$(LD) $(GUEST_LDFLAGS) -T guests/guest.ld -o $@ $<
-
-build/catalogue/%.elf: build/guests/%.elf
-	@mkdir -p $(@D)
-	$(Q)$(STRIP) --strip-all -o $@ $<
-
-build/catalogue.a: $(CATALOGUE_ELFS) build/flags/guests | deps
-	$(call say,AR,$@)
-	@rm -f $@ $(filter-out $(CATALOGUE_ELFS) $(GUEST_ELFS),$(wildcard build/catalogue/*.elf build/guests/*.elf))
-	$(Q)$(AR) rcD $@ $(CATALOGUE_ELFS)
+	@cp $< $@
 
 # ---- Unit tests in C -------------------------------------------------------------------------------------------------
 
@@ -184,7 +197,7 @@ $(ISO): build/kernel-stripped.elf build/catalogue.a grub.cfg | deps
 
 HARNESS := $(PYTHON) -m harness
 MACHINE_OPTIONS = --machine '$(MACHINE)' --model '$(MODEL)' --processors '$(PROCESSORS)' --bochs '$(BOCHS)' --qemu '$(QEMU)'
-PYTEST := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(PYTHON) -m pytest -p harness.pytest_plugin
+PYTEST := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(PYTHON) -m pytest
 
 ## check		build, and run every test: the guests, the C unit tests, the harness's own; GUEST= only those guests
 check: all
@@ -192,11 +205,11 @@ check: all
 
 ## run		boot the machine and print every exit while it runs; GUEST= only those guests
 run: kernel guests
-	$(Q)$(HARNESS) run $(MACHINE_OPTIONS) $(if $(GUEST),--guest '$(GUEST)')
+	$(Q)$(HARNESS) run $(MACHINE_OPTIONS) $(if $(GUEST),--guest '$(GUEST)') $(if $(DETAILS),--details)
 
 ## log		print the last recording again; GUEST= only those guests
 log: | deps
-	$(Q)$(HARNESS) log $(if $(GUEST),--guest '$(GUEST)')
+	$(Q)$(HARNESS) log $(if $(GUEST),--guest '$(GUEST)') $(if $(DETAILS),--details)
 
 ## new-guest	start a new micro-guest: NAME=my_guest REASON=CPUID MODE=LONG64
 new-guest: | deps
@@ -242,4 +255,4 @@ help:
 	@echo 'Variables:'
 	@sed -n 's/^\([A-Z]*\) ?= *\([^#]*[^#\t ]\)*#[\t ]*\(.*\)/\1\t\3/p' Makefile | expand -t 13 | sed 's/^/  /'
 
--include $(KERNEL_OBJECTS:.o=.d) $(GUEST_ELFS:.elf=.d) $(call find,build/native,*.d)
+-include $(call find,build/kernel build/native build/guests build/unruly,*.d)

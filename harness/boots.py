@@ -1,8 +1,8 @@
 """Plans and runs the boots that the selected micro-guests need: as few as possible, and as many as it takes.
 
-Guests that need more processors get a boot of their own, at the same time as the others. When the kernel or the machine
-dies at a guest, a new boot goes on after it. Every boot either completes a guest or blames one, so that there are at most
-as many boots as guests. Used by the command line and by the pytest plugin.
+Guests that need more processors get a boot of their own, at the same time as the others. When the kernel or
+the machine dies at a guest, a new boot goes on after it. Every boot either completes a guest or blames one,
+so that there are at most as many boots as guests. Used by the command line and by the pytest plugin.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,9 +36,9 @@ class Planned:
 class Plan:
     """What is to run.
 
-    `selected` are the guests, in the catalogue's order; `patterns` is how they were chosen, in the kernel's words, empty for
-    the whole catalogue. `processors` is how many the machine is to have, 0: what each guest needs. `order` is
-    the kernel's word (forward, reverse, shuffle:SEED; empty: forward).
+    `selected` are the guests, in the catalogue's order; `patterns` is how they were chosen, in the kernel's
+    words, empty for the whole catalogue. `processors` is how many the machine is to have, 0: what each guest
+    needs. `order` is the kernel's word (forward, reverse, shuffle:SEED; empty: forward).
     """
 
     selected: Sequence[Planned]
@@ -50,7 +50,9 @@ class Plan:
 
 @dataclass
 class BootReport:
-    """One boot: how it ended, and what was measured. Times are seconds since the machine was started."""
+    """One boot: how it ended, at which guest it died (empty: at none), and what was measured. Times are
+    seconds since the machine was started.
+    """
 
     name: str
     processors: int
@@ -58,10 +60,12 @@ class BootReport:
     ending: Ending | None = None
     header: Header | None = None
     stop: Stop | None = None
+    died_at: str = ""
     trouble: list[str] = field(default_factory=list)
     guests: int = 0
     exits: int = 0
     exit_bytes: int = 0
+    bytes: int = 0
     first_record: float = 0.0
     first_exit: float = 0.0
     last_exit: float = 0.0
@@ -71,6 +75,8 @@ class BootReport:
     def problem(self) -> str:
         """What is wrong with the boot as a whole, beyond the run of any guest; empty when nothing is."""
         parts = list(self.trouble)
+        if self.died_at:
+            return "; ".join(parts)
         if self.ending is not None and self.ending.kind is not EndKind.CLEAN:
             parts.append(self.ending.detail or self.ending.kind.value)
         elif self.stop is None:
@@ -89,30 +95,46 @@ class Seen:
 
 
 Happening = Seen | GuestRun | BootReport
+# Makes the image of a build folder, with these words as the kernel's command line: iso.image, but for tests.
+MakeImage = Callable[[Path, list[str]], Path]
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where boots happen: `build` is the folder with the kernel and the catalogue; the recordings go into
+    `recordings`, one file a boot, the very bytes that came.
+    """
+
+    build: Path
+    recordings: Path
+    limits: Limits = Limits()
+    make_image: MakeImage = image
 
 
 class Session:
     """All boots of one plan, in the background: `start` it, then iterate over `happenings`, then `close` it."""
 
-    def __init__(self, machine: Machine, build: Path, plan: Plan, limits: Limits) -> None:
-        self._recordings = recordings(build)
+    def __init__(self, machine: Machine, plan: Plan, site: Site) -> None:
+        self._recordings = site.recordings
         self._chains = [
-            _Chain(machine, build, plan, guests, processors, limits, first=index == 0)
+            _Chain(machine, plan, site, guests, processors, first=index == 0)
             for index, (processors, guests) in enumerate(_groups(machine, plan))
         ]
 
     def start(self) -> None:
-        """Starts the machines, one for each number of processors that is needed. The recordings of the session before are
-        removed."""
+        """Starts the machines, one for each number of processors that is needed. The recordings of the
+        session before are removed.
+        """
         self._recordings.mkdir(parents=True, exist_ok=True)
         for old in self._recordings.glob("*.bin"):
-            old.unlink()
+            old.unlink(missing_ok=True)
         for chain in self._chains:
             chain.start()
 
     def happenings(self) -> Iterator[Happening]:
-        """What happens, live: first all of the boots with the fewest processors, then those with more. Raises MachineError
-        or ImageError when a machine cannot be booted at all."""
+        """What happens, live: first all of the boots with the fewest processors, then those with more. Raises
+        MachineError or ImageError when a machine cannot be booted at all.
+        """
         for chain in self._chains:
             yield from chain.happenings()
 
@@ -123,11 +145,6 @@ class Session:
         for chain in self._chains:
             if chain.is_alive():
                 chain.join()
-
-
-def recordings(build: Path) -> Path:
-    """The folder with the recordings of the last session: one file a boot, the very bytes that came."""
-    return build / "recordings"
 
 
 def _groups(machine: Machine, plan: Plan) -> list[tuple[int, list[str]]]:
@@ -142,28 +159,21 @@ def _groups(machine: Machine, plan: Plan) -> list[tuple[int, list[str]]]:
 
 
 class _Chain(threading.Thread):
-    """The boots, one after another, of the guests that share a number of processors. The first chain gets the user's own
-    patterns as the kernel's command line, and skips the guests that need more processors; the others name their guests.
+    """The boots, one after another, of the guests that share a number of processors. The first chain gets the
+    user's own patterns as the kernel's command line, and skips the guests that need more processors; the
+    others name their guests.
     """
 
     def __init__(
-        self,
-        machine: Machine,
-        build: Path,
-        plan: Plan,
-        guests: list[str],
-        processors: int,
-        limits: Limits,
-        first: bool,
+        self, machine: Machine, plan: Plan, site: Site, guests: list[str], processors: int, first: bool
     ) -> None:
         super().__init__(name=f"boots with {processors} processors", daemon=True)
         self._machine = machine
-        self._build = build
         self._plan = plan
+        self._site = site
         self._own = frozenset(guests)
         self._remaining = list(guests)
         self._processors = processors
-        self._limits = limits
         self._first = first
         self._current: Boot | None = None
         self._aborted = threading.Event()
@@ -224,16 +234,18 @@ class _Chain(threading.Thread):
         return words
 
     def _boot(self, number: int) -> BootReport:
-        made = image(self._build, self._words(again=number > 1)) if self._machine.takes_image else Path()
+        words = self._words(again=number > 1)
+        made = self._site.make_image(self._site.build, words) if self._machine.takes_image else Path()
         name = f"{self._machine.identity.name}-{self._processors}p-{number}"
-        report = BootReport(name, self._processors, recordings(self._build) / f"{name}.bin")
+        report = BootReport(name, self._processors, self._site.recordings / f"{name}.bin")
         reader, collector = Reader(), Collector()
         started = time.monotonic()
-        boot = self._machine.boot(made, self._processors, self._limits)
+        boot = self._machine.boot(made, self._processors, self._site.limits)
         with report.recording.open("wb", buffering=0) as recording, boot:
             self._current = boot
             for chunk in iter(()) if self._aborted.is_set() else iter(boot):
                 recording.write(chunk)
+                report.bytes += len(chunk)
                 for event in reader.feed(chunk):
                     self._take(report, collector, event, time.monotonic() - started)
                 if collector.stop is not None:
@@ -246,6 +258,7 @@ class _Chain(threading.Thread):
         report.ending = boot.ending
         report.seconds = time.monotonic() - started
         for run in collector.finish(report.ending.detail or report.ending.kind.value):
+            report.died_at = run.guest
             self._complete(report, run)
         report.header, report.stop, report.trouble = collector.header, collector.stop, collector.trouble
         return report
@@ -266,7 +279,9 @@ class _Chain(threading.Thread):
             self._complete(report, run)
 
     def _complete(self, report: BootReport, run: GuestRun) -> None:
-        """Hands on the run of a guest that belongs to this chain; the kernel skips those that belong to another."""
+        """Hands on the run of a guest that belongs to this chain; the kernel skips those that belong to
+        another.
+        """
         report.guests += 1
         if run.guest in self._remaining:
             self._remaining.remove(run.guest)

@@ -29,9 +29,6 @@ EXCEPTIONS: Mapping[int, str] = dict(
 )
 _EXCEPTION_TYPES = ("hardware_exception", "privileged_software_exception", "software_exception")
 
-NEXT: Mapping[int, str] = {0: "resume past", 1: "resume", 2: "end"}
-"""What a handler decides, as the log words it (record.def, EXIT next)."""
-
 
 @dataclass(frozen=True)
 class Context:
@@ -191,7 +188,8 @@ def exception_vector(name: str) -> int:
     for vector, known in EXCEPTIONS.items():
         if name == known != "-":
             return vector
-    return int(name, 0)
+    names = " ".join(known for known in EXCEPTIONS.values() if known != "-")
+    raise ValueError(f'vector is a number or one of {names}, not "{name}"')
 
 
 def render(format_name: str, value: int, context: Context = UNKNOWN) -> str:
@@ -203,6 +201,12 @@ def reason_name(number: int) -> str:
     """The name of a basic exit reason; the number where the SDM assigns none."""
     reason = TABLES.exit_reasons.get(number)
     return reason.name if reason else str(number)
+
+
+def next_name(number: int) -> str:
+    """The name of what a handler decided after an exit; the number where exit_next.def has none."""
+    row = TABLES.exit_nexts.get(number)
+    return row.name if row else str(number)
 
 
 def reason_flags(reason: int) -> list[Part]:

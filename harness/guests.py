@@ -173,7 +173,7 @@ def _notes(path: Path, data: bytes) -> list[Note]:
             notes.append(Note(kind, parse_note(kind, payload)))
         except (ValueError, struct.error) as error:
             raise GuestError(
-                f"{path}: a note of its head cannot be read: {error}; write heads with the macros of guest.h only"
+                f"{path}: a note of its head cannot be read: {error}; write it with the macros of guest.h"
             ) from None
     return notes
 

@@ -1,8 +1,8 @@
 """Makes the ISO images that emulators boot: the kernel, the catalogue and one kernel command line.
 
-Unlike build/exitscope.iso, which is for people, such an image holds the smallest possible GRUB, without a menu, so that it
-boots in half the time. Images are kept in build/images by their content, so that a second run makes nothing. Used by
-harness.boots.
+Unlike build/exitscope.iso, which is for people, such an image holds the smallest possible GRUB, without a
+menu, so that it boots in half the time. Images are kept in build/images by their content, so that a second
+run makes nothing. Used by harness.boots.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import tempfile
 from pathlib import Path
 
 _GRUB_FOLDER = Path("/usr/lib/grub/i386-pc")
-# What GRUB needs to read the image. This part is compressed, and an emulator takes long to decompress it; all the rest of
-# GRUB lies in the image as it is.
+# What GRUB needs to read the image. This part is compressed, and an emulator takes long to decompress it; all
+# the rest of GRUB lies in the image as it is.
 _BUILT_IN_MODULES = ("biosdisk", "iso9660")
 _GRUB_COMMANDS = """\
 insmod multiboot2
@@ -25,7 +25,8 @@ multiboot2 /boot/kernel.elf {words}
 module2 /boot/catalogue.a
 boot
 """
-# What a word of the kernel's command line may consist of: nothing that GRUB's parser takes for something else.
+# What a word of the kernel's command line may consist of: nothing that GRUB's parser takes for something
+# else.
 _WORD = re.compile(r"[A-Za-z0-9_.,*?=:-]+")
 _KEPT_IMAGES = 24
 _LIMIT = 60.0
@@ -65,7 +66,12 @@ def image(build: Path, words: list[str]) -> Path:
         commands = Path(folder) / "commands"
         commands.write_text(_GRUB_COMMANDS.format(words=" ".join(words)))
         _run(
-            *("grub-mkimage", "--format=i386-pc-eltorito", f"--directory={_GRUB_FOLDER}", "--prefix=/boot/grub"),
+            *(
+                "grub-mkimage",
+                "--format=i386-pc-eltorito",
+                f"--directory={_GRUB_FOLDER}",
+                "--prefix=/boot/grub",
+            ),
             *(f"--config={commands}", f"--output={root / 'boot/grub.img'}", *_BUILT_IN_MODULES),
         )
         unfinished = Path(folder) / "image.iso"

@@ -1,7 +1,8 @@
-"""Starts a new micro-guest (`make new-guest`): writes its two files, guests/asm/NAME.S and tests/expected/NAME.trace.
+"""Starts a new micro-guest (`make new-guest`): writes its two files, guests/asm/NAME.S and
+tests/expected/NAME.trace.
 
-Where one instruction is enough to cause the exit, the guest is complete; elsewhere a comment stands in its place. The
-trace always waits for its author.
+Where one instruction is enough to cause the exit, the guest is complete; elsewhere a comment stands in its
+place. The trace always waits for its author.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ Row = TypeVar("Row")
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
-# What causes an exit wherever it stands: lines of the head (controls) and instructions that set it up, and the instruction.
+# What causes an exit wherever it stands: lines of the head (controls) and instructions that set it up, and
+# the instruction.
 _CAUSES: dict[str, tuple[list[str], list[str], str]] = {
     "CPUID": ([], ["mov eax, 0"], "cpuid"),
     "HLT": (["CONTROL HLT_EXITING"], [], "hlt"),
@@ -50,10 +52,10 @@ _GUEST = """\
 """
 
 _TRACE = """\
-# What the SDM says that {name} must report. docs/expected-traces.md describes this file; `make bless GUEST={name}` writes it
-# from a run, for you to hold against the SDM.
-[{name}]
-section "{title}"
+# What the guest {name} must report, from the SDM. docs/expected-traces.md describes this file: it starts with
+#   [{name}]
+#   section "{title}"
+# and has a line for each exit, in order, and one for the end.
 """
 
 

@@ -119,7 +119,7 @@ class UnknownRecord(Record):
     row = "UNKNOWN"
 
 
-_CLASSES: Mapping[int, type[Record]] = {
+RECORD_CLASSES: Mapping[int, type[Record]] = {
     kind.kind: next(cls for cls in Record.__subclasses__() if getattr(cls, "row", "") == kind.name)
     for kind in TABLES.record_kinds.values()
 }
@@ -157,7 +157,7 @@ def _requirements(cls: type[Record]) -> tuple[frozenset[int], dict[int, type]]:
     return needed, {key: _TYPES[field.type] for key, field in cls.fields.items()}
 
 
-_REQUIREMENTS = {cls: _requirements(cls) for cls in _CLASSES.values()}
+_REQUIREMENTS = {cls: _requirements(cls) for cls in RECORD_CLASSES.values()}
 _COMMON = _REQUIREMENTS[Log][0] & _REQUIREMENTS[End][0] & frozenset((0, 1))
 
 
@@ -168,7 +168,7 @@ def make_record(frame: Frame) -> Union[Record, Malformed]:
         if type(item.get(key)) is not int:
             name = "kind" if key == 0 else "sequence"
             return Malformed(frame.offset, item, f"{name} (key {key}) is missing or no number")
-    cls = _CLASSES.get(item[0])  # type: ignore[arg-type]
+    cls = RECORD_CLASSES.get(item[0])  # type: ignore[arg-type]
     if cls is None:
         return UnknownRecord(item, frame.offset, len(frame.cbor))
     needed, types = _REQUIREMENTS[cls]

@@ -1,7 +1,7 @@
 """Cuts the records of one recording into the runs of its micro-guests.
 
-`Collector` takes the events of harness.records in their order, live (harness.boots) or from a kept recording (`make log`),
-and gives back each guest's run as soon as it is over. It judges nothing: harness.verdicts does.
+`Collector` takes the events of harness.records in their order, live (harness.boots) or from a kept recording
+(`make log`), and gives back each guest's run as soon as it is over. It judges nothing: harness.verdicts does.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from harness import display
 from harness.records import (
     Catalogue,
     End,
@@ -31,8 +32,9 @@ _STOP_LINE = "exitscope: stop "
 class GuestRun:
     """What one guest did, as far as it was recorded.
 
-    `end` is None when the guest did not come to its end; `death` then says why, in words. `missing` says why a guest was
-    never begun, when that is because the machine cannot run it. `trouble` are the places where the recording is damaged.
+    `end` is None when the guest did not come to its end; `death` then says why, in words. `missing` says why
+    a guest was never begun, when that is because the machine cannot run it. `trouble` are the places where
+    the recording is damaged.
     """
 
     guest: str
@@ -42,6 +44,7 @@ class GuestRun:
     console: list[str] = field(default_factory=list)
     trouble: list[str] = field(default_factory=list)
     panic: Panic | None = None
+    header: Header | None = None
     death: str = ""
     missing: str = ""
 
@@ -58,8 +61,9 @@ class Stop:
 
 
 class Collector:
-    """Collects the runs of one recording. `stop` is known once the kernel has ended the run properly; `trouble` is what
-    was damaged outside the run of any guest."""
+    """Collects the runs of one recording. `stop` is known once the kernel has ended the run properly;
+    `trouble` is what was damaged outside the run of any guest.
+    """
 
     def __init__(self) -> None:
         self.header: Header | None = None
@@ -87,7 +91,7 @@ class Collector:
             self._names[event.index] = event.name
         elif isinstance(event, GuestBegin):
             yield from self._abandon("the record of its end was lost")
-            self._run = GuestRun(event.name, begin=event, trouble=self._take_loose())
+            self._run = GuestRun(event.name, begin=event, trouble=self._take_loose(), header=self.header)
         elif isinstance(event, Exit):
             self._open().exits.append(event)
         elif isinstance(event, GuestEnd):
@@ -99,10 +103,8 @@ class Collector:
         elif isinstance(event, End):
             stop = TABLES.stops.get(event.stop)
             self.stop = Stop(stop.name if stop else str(event.stop), event.detail)
-        elif isinstance(event, (Damage, Malformed)):
-            self._note(f"damaged at byte {event.offset}: {event.why}")
-        elif isinstance(event, SequenceGap):
-            self._note(_gap(event))
+        elif isinstance(event, (Damage, Malformed, SequenceGap)):
+            self._note(display.damage(event))
 
     def finish(self, death: str) -> Iterator[GuestRun]:
         """The recording is over. A guest that was still running died with it; `death` says how."""
@@ -128,7 +130,9 @@ class Collector:
     def _open(self) -> GuestRun:
         """The current run; a nameless one when the record of its begin was lost."""
         if self._run is None:
-            self._run = GuestRun("", trouble=[*self._take_loose(), "the record of its begin was lost"])
+            self._run = GuestRun(
+                "", trouble=[*self._take_loose(), "the record of its begin was lost"], header=self.header
+            )
         return self._run
 
     def _end(self, end: GuestEnd) -> GuestRun:
@@ -152,9 +156,3 @@ class Collector:
     def _take_loose(self) -> list[str]:
         loose, self._loose = self._loose, []
         return loose
-
-
-def _gap(gap: SequenceGap) -> str:
-    if gap.lost:
-        return f"{gap.lost} record{'s' if gap.lost > 1 else ''} lost before number {gap.got}"
-    return f"record {gap.got} came where {gap.expected} was due"

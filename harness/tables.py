@@ -151,7 +151,7 @@ class RecordField:
 
 @dataclass(frozen=True)
 class Named:
-    """A row that is no more than a number, a name and a meaning: outcomes and stops."""
+    """A row of a number, a name and a meaning: outcomes, stops, and what handlers decide."""
 
     code: int
     name: str
@@ -186,6 +186,7 @@ _MACROS = {
     "vmx/exit_fields.def": ("VALUE", "QUALIFICATION_OF_VECTOR", "FIELD"),
     "vmx/controls.def": ("CONTROL_WORD", "CONTROL"),
     "vmx/vmcs_fields.def": ("VMCS_FIELD",),
+    "vmx/exit_next.def": ("EXIT_NEXT",),
     "vmx/instruction_errors.def": ("INSTRUCTION_ERROR",),
     "vmx/capabilities.def": ("CAPABILITY",),
     "arch/x86_64/cpuid_features.def": ("CPUID_FEATURE",),
@@ -545,6 +546,11 @@ class Tables:
         """Why the kernel ends, by code."""
         return self._named("stops.def", "STOP")
 
+    @cached_property
+    def exit_nexts(self) -> Mapping[int, Named]:
+        """What a handler can decide about the guest after an exit, by number."""
+        return self._named("vmx/exit_next.def", "EXIT_NEXT")
+
     def _named(self, name: str, macro: str) -> Mapping[int, Named]:
         rows = self._table(name, macro, "nws", lambda row: Named(row.number(0), row.text(1), row.text(2)))
         return _unique(rows, "code")
@@ -575,7 +581,16 @@ class Tables:
     @cached_property
     def layout(self) -> Mapping[str, int]:
         """The constants of src/guest/layout.h, by their names."""
-        path = self.source / "guest" / "layout.h"
+        return self._constants("guest/layout.h")
+
+    @cached_property
+    def exit_port(self) -> int:
+        """The I/O port that ends a guest, from src/vmx/exit_port.h."""
+        return self._constants("vmx/exit_port.h")["EXIT_PORT"]
+
+    def _constants(self, name: str) -> Mapping[str, int]:
+        """The numbers that a header of nothing but constants defines, by their names."""
+        path = self.source / name
         text = path.read_text(encoding="utf-8")
         pairs = re.findall(r"^#define[ \t]+(\w+)[ \t]+(0[xX][0-9a-fA-F]+|\d+)\b", text, re.MULTILINE)
         if not pairs:

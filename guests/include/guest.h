@@ -163,6 +163,16 @@
 	NOTE_END
 	.endm
 
+/* Vectors of exceptions, for EXIT_ON_EXCEPTIONS and GATE. */
+#define VECTOR_DE 0
+#define VECTOR_DB 1
+#define VECTOR_BP 3
+#define VECTOR_OF 4
+#define VECTOR_UD 6
+#define VECTOR_DF 8
+#define VECTOR_GP 13
+#define VECTOR_PF 14
+
 /* EXIT_ON_EXCEPTIONS bits: the exception bitmap, as a sum of 1 << vector. */
 	.macro EXIT_ON_EXCEPTIONS bits:req
 	VMCS EXCEPTION_BITMAP, \bits

@@ -20,7 +20,7 @@ from harness.machines.process import ProcessBoot, last_words, serial_path, signa
 DEFAULT_MODEL = "tigerlake"
 # Emulated instructions a second. The serial port is paced by emulated time: the fewer instructions make up a second, the
 # less real time a byte takes.
-_INSTRUCTIONS_PER_SECOND = 4_000_000
+_INSTRUCTIONS_PER_SECOND = 1_000_000
 # `rfb` is not among them: it would open a network port.
 _DISPLAYS = ("term", "nogui", "x", "sdl2", "sdl")
 _NEED_A_SCREEN = ("x", "sdl2", "sdl")

@@ -20,6 +20,8 @@ from types import TracebackType
 from harness.machines.base import Ending, EndKind, Limits
 
 _READ_SIZE = 65536
+# Emulators write byte by byte: to wait a moment, in seconds, saves the decoder from getting them so.
+_BATCH_INTERVAL = 0.002
 
 
 class ProcessBoot:
@@ -102,6 +104,7 @@ class ProcessBoot:
             ready = [handle for handle, _ in poll.poll(max(0.0, deadline - time.monotonic()) * 1000)]
             if self._serial in ready:
                 heard = time.monotonic()
+                time.sleep(_BATCH_INTERVAL)
                 yield os.read(self._serial, _READ_SIZE)
             elif self._process_handle in ready:
                 self._ending = self._judged()

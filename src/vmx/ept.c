@@ -8,6 +8,8 @@
 
 #define LEVELS 4
 #define ENTRIES 512
+/* Four levels translate addresses below this; any other is an EPT violation. */
+#define ADDRESS_LIMIT BIT(48)
 #define ENTRY_LARGE BIT(7)
 #define ENTRY_TYPE_SHIFT 3
 #define ENTRY_ADDRESS 0x000ffffffffff000ull
@@ -146,6 +148,8 @@ struct ept_walk ept_walk(const struct ept *ept, u64 guest)
 	struct ept_walk walk = {.access = EPT_ALL};
 	const u64 *table = ept->root;
 
+	if (guest >= ADDRESS_LIMIT)
+		return (struct ept_walk){.page_size = level_size(LEVELS - 1)};
 	for (unsigned level = LEVELS; level-- > 0;) {
 		walk.entry = table[level_index(guest, level)];
 		walk.page_size = level_size(level);

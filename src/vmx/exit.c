@@ -122,6 +122,10 @@ u32 exit_fields_defined(const struct vm_exit *exit, bool string_information)
 {
 	const struct reason *reason = find_reason(exit_basic_reason(exit));
 
+	/* All but reason and qualification are left over from an earlier exit (SDM, "VM-Entry Failures During
+	 * or After Loading Guest State"). */
+	if (exit->reason & EXIT_REASON_ENTRY_FAILURE)
+		return 0;
 	if (!reason)
 		return event_fields(exit, NONE);
 

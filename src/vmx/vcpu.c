@@ -299,6 +299,8 @@ void vcpu_read_exit(struct vcpu *vcpu, struct vm_exit *exit)
 void vcpu_retire(struct vcpu *vcpu)
 {
 	write_dr(6, DR6_RESET);
+	/* An NMI that exited, or was injected, leaves NMIs blocked: not for the next guest. */
+	unblock_nmis();
 	if (vcpu->bound)
 		vcpu_unbind(vcpu);
 }

@@ -1,39 +1,44 @@
 /*
- * XSAVE around VM entries. XSAVES and XRSTORS where the processor has them, XSAVE and XRSTOR else, FXSAVE and
- * FXRSTOR on a processor without XSAVE.
+ * XSAVE and XRSTOR around VM entries, of every component that the processor has, whatever the guest's XCR0
+ * says: SSE registers work without their bit in XCR0, and a component that the guest switches off keeps its
+ * state. FXSAVE and FXRSTOR on a processor without XSAVE. Always the standard format: supervisor components
+ * are MSRs, and switched as such.
  */
 #include "vmx/xstate.h"
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/msr.h"
 #include "arch/x86_64/registers.h"
+#include "arch/x86_64/stop.h"
 #include "lib/string.h"
 
 #define CPUID_1_ECX_XSAVE BIT(26)
-#define CPUID_D1_EAX_XSAVES BIT(3)
 #define LEAF_XSTATE 0xd
 
 #define HOST_XSS 0
 
-/* Places in the legacy region and the header of an XSAVE area, in bytes. */
+/* Places in the legacy region of an XSAVE area, in bytes. */
 #define FCW_OFFSET 0
 #define MXCSR_OFFSET 24
-#define XCOMP_BV_OFFSET 520
-#define XCOMP_BV_COMPACTED BIT(63)
 
 /* What FNINIT and processor reset leave. */
 #define FCW_RESET 0x37f
 #define MXCSR_RESET 0x1f80
 
-static enum { USE_FXSAVE, USE_XSAVE, USE_XSAVES } method;
+/* The host's XCR0: all that the processor supports. 0 on a processor without XSAVE. */
+static u64 host_xcr0;
 
 void xstate_init(void)
 {
-	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE)) {
-		method = USE_FXSAVE;
+	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE))
 		return;
-	}
-	xsetbv_safe(0, XCR0_X87);
-	method = cpuid(LEAF_XSTATE, 1).eax & CPUID_D1_EAX_XSAVES ? USE_XSAVES : USE_XSAVE;
+
+	struct cpuid_result supported = cpuid(LEAF_XSTATE, 0);
+
+	if (supported.ecx > XSTATE_BYTES)
+		panic("this processor's XSAVE area has %u bytes, more than the %u that there is room for",
+		      supported.ecx, XSTATE_BYTES);
+	host_xcr0 = (u64)supported.edx << 32 | supported.eax;
+	xsetbv_safe(0, host_xcr0);
 }
 
 void xstate_reset(struct xstate *xstate)
@@ -46,60 +51,28 @@ void xstate_reset(struct xstate *xstate)
 	memcpy(xstate->area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
 }
 
-/* XRSTORS takes the compacted form only, and only of components that XCR0 and XSS have. */
-static void say_compacted(struct xstate *xstate, u64 components)
-{
-	u64 value = XCOMP_BV_COMPACTED | components;
-
-	memcpy(xstate->area + XCOMP_BV_OFFSET, &value, sizeof(value));
-}
-
 void xstate_load(struct xstate *xstate, u64 xcr0, u64 xss)
 {
-	u8 *area = xstate->area;
-
-	if (method == USE_FXSAVE) {
-		fxrstor(area);
+	if (!host_xcr0) {
+		fxrstor(xstate->area);
 		return;
 	}
-	if (xcr0 != XCR0_X87)
+	xrstor(xstate->area, host_xcr0);
+	if (xcr0 != host_xcr0)
 		xsetbv_safe(0, xcr0);
-	if (method == USE_XSAVE) {
-		xrstor(area, xcr0);
-		return;
-	}
-	u64 components = xcr0 | xss;
-
 	if (xss != HOST_XSS)
 		wrmsr_safe(IA32_XSS, xss);
-	say_compacted(xstate, components);
-	asm volatile("xrstors64 (%0)"
-		     :
-		     : "r"(area), "a"((u32)components), "d"((u32)(components >> 32))
-		     : "memory");
 }
 
 void xstate_save(struct xstate *xstate, u64 xcr0, u64 xss)
 {
-	u8 *area = xstate->area;
-	u64 components = xcr0 | xss;
-
-	switch (method) {
-	case USE_FXSAVE:
-		fxsave(area);
+	if (!host_xcr0) {
+		fxsave(xstate->area);
 		return;
-	case USE_XSAVE:
-		xsave(area, xcr0);
-		break;
-	case USE_XSAVES:
-		asm volatile("xsaves64 (%0)"
-			     :
-			     : "r"(area), "a"((u32)components), "d"((u32)(components >> 32))
-			     : "memory");
-		if (xss != HOST_XSS)
-			wrmsr_safe(IA32_XSS, HOST_XSS);
-		break;
 	}
-	if (xcr0 != XCR0_X87)
-		xsetbv_safe(0, XCR0_X87);
+	if (xss != HOST_XSS)
+		wrmsr_safe(IA32_XSS, HOST_XSS);
+	if (xcr0 != host_xcr0)
+		xsetbv_safe(0, host_xcr0);
+	xsave(xstate->area, host_xcr0);
 }

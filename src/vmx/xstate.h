@@ -15,7 +15,7 @@ struct xstate {
 	u8 area[XSTATE_BYTES];
 } __attribute__((aligned(64)));
 
-/* Sets the host's XCR0, x87 only, on this processor, where it has XSAVE. */
+/* Sets the host's XCR0, all that is supported, on this processor, where it has XSAVE. */
 void xstate_init(void);
 
 /* The state after processor reset, as XRSTOR would load it. */

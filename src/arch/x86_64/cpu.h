@@ -161,6 +161,28 @@ static inline void fxrstor(const void *area)
 	asm volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
 }
 
+/* IRET to where it is, for what else IRET does: NMIs, blocked since the last one came, are no longer blocked.
+ */
+static inline void unblock_nmis(void)
+{
+	u64 scratch;
+
+	asm volatile("mov %%ss, %k0\n\t"
+		     "push %0\n\t"
+		     "lea 8(%%rsp), %0\n\t"
+		     "push %0\n\t"
+		     "pushf\n\t"
+		     "mov %%cs, %k0\n\t"
+		     "push %0\n\t"
+		     "lea 1f(%%rip), %0\n\t"
+		     "push %0\n\t"
+		     "iretq\n"
+		     "1:"
+		     : "=&r"(scratch)
+		     :
+		     : "memory");
+}
+
 static inline void cli(void)
 {
 	asm volatile("cli" : : : "memory");

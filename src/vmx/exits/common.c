@@ -8,8 +8,13 @@
 #define CS_ACCESS_RIGHTS_L BIT(13)
 #define BLOCKING_BY_STI BIT(0)
 #define BLOCKING_BY_MOV_SS BIT(1)
+#define BLOCKING_BY_NMI BIT(3)
 #define PENDING_DEBUG_BS BIT(14)
 #define DEBUGCTL_BTF BIT(1)
+
+/* The parts of IDT-vectoring information that VM-entry interruption information has, too. */
+#define EVENT_BITS                                                                                           \
+	(EVENT_VALID | EVENT_HAS_ERROR_CODE | EVENT_TYPE_MASK << EVENT_TYPE_SHIFT | EVENT_VECTOR_MASK)
 
 bool in_64_bit_mode(const struct vm_exit *exit)
 {
@@ -39,13 +44,44 @@ enum exit_next resume_past(struct vcpu *vcpu, const struct vm_exit *exit)
 	return EXIT_RESUME_PAST;
 }
 
+static void set_blocking_by_nmi(struct vcpu *vcpu, const struct vm_exit *exit, bool blocked)
+{
+	u64 state = exit->interruptibility_state & ~BLOCKING_BY_NMI;
+
+	vcpu_write_vmcs(vcpu, VMCS_GUEST_INTERRUPTIBILITY_STATE, blocked ? state | BLOCKING_BY_NMI : state);
+}
+
+enum exit_next resume_here(struct vcpu *vcpu, const struct vm_exit *exit, bool nmi_unblocking)
+{
+	u32 event = exit->idt_vectoring_information;
+
+	if (event & EVENT_VALID) {
+		if ((event >> EVENT_TYPE_SHIFT & EVENT_TYPE_MASK) == EVENT_NMI)
+			set_blocking_by_nmi(vcpu, exit, false);
+		if (event & EVENT_HAS_ERROR_CODE)
+			vcpu_write_vmcs(vcpu, VMCS_ENTRY_EXCEPTION_ERROR_CODE,
+					exit->idt_vectoring_error_code);
+		if (exit->defined & EXIT_FIELD_LENGTH)
+			vcpu_write_vmcs(vcpu, VMCS_ENTRY_INSTRUCTION_LENGTH, exit->instruction_length);
+		vcpu_write_vmcs(vcpu, VMCS_ENTRY_INTERRUPTION_INFORMATION, event & EVENT_BITS);
+	} else if (nmi_unblocking) {
+		set_blocking_by_nmi(vcpu, exit, true);
+	}
+	return EXIT_RESUME_HERE;
+}
+
 static u32 hardware_exception(unsigned vector)
 {
 	return EVENT_VALID | EVENT_HARDWARE_EXCEPTION << EVENT_TYPE_SHIFT | vector;
 }
 
+/*
+ * A fault pushes RFLAGS with RF set; an injected one pushes what the guest-state area holds (SDM, "Details of
+ * Vectored-Event Injection").
+ */
 enum exit_next inject_exception(struct vcpu *vcpu, unsigned vector)
 {
+	vcpu_write_vmcs(vcpu, VMCS_GUEST_RFLAGS, vcpu_read_vmcs(vcpu, VMCS_GUEST_RFLAGS) | RFLAGS_RF);
 	vcpu_write_vmcs(vcpu, VMCS_ENTRY_INTERRUPTION_INFORMATION, hardware_exception(vector));
 	return EXIT_RESUME_HERE;
 }
@@ -55,6 +91,7 @@ enum exit_next inject_exception_with_code(struct vcpu *vcpu, unsigned vector, u3
 {
 	if (!(vcpu_read_vmcs(vcpu, VMCS_GUEST_CR0) & CR0_PE))
 		return inject_exception(vcpu, vector);
+	inject_exception(vcpu, vector);
 	vcpu_write_vmcs(vcpu, VMCS_ENTRY_EXCEPTION_ERROR_CODE, error_code);
 	vcpu_write_vmcs(vcpu, VMCS_ENTRY_INTERRUPTION_INFORMATION,
 			hardware_exception(vector) | EVENT_HAS_ERROR_CODE);

@@ -11,6 +11,9 @@
 
 #define CR0_DEFINED                                                                                          \
 	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
+/* With PAE paging a change of these loads the PDPTEs again (SDM, "PDPTE Registers"). */
+#define CR0_RELOADS_PDPTES (CR0_CD | CR0_NW | CR0_PG)
+#define CR4_RELOADS_PDPTES (CR4_PAE | CR4_PSE | CR4_PGE | CR4_SMEP)
 #define LMSW_BITS (CR0_PE | CR0_MP | CR0_EM | CR0_TS)
 #define CR3_NO_FLUSH BIT(63) /* with CR4.PCIDE: do not flush; never stored */
 #define CR3_PCID 0xfffull
@@ -18,9 +21,25 @@
 #define CR8_DEFINED 0xfull
 #define CS_ACCESS_RIGHTS_L BIT(13)
 
+#define TR_TYPE_MASK 0xf
+#define TR_TYPE_BUSY_TSS_16 3
+
 #define PDPTE_PRESENT BIT(0)
-/* Bits that a present PDPTE of PAE paging must leave clear: 2:1, 8:5 and those from 52 up. */
-#define PDPTE_RESERVED (0x1e6ull | 0xfff0000000000000ull)
+/* Bits that a present PDPTE of PAE paging must leave clear: 2:1, 8:5; and those beyond the physical-address
+ * width. */
+#define PDPTE_RESERVED 0x1e6ull
+
+#define LEAF_ADDRESS_SIZES 0x80000008
+#define PHYSICAL_ADDRESS_BITS 0xff
+#define PHYSICAL_ADDRESS_BITS_MAX 52
+
+/* The bits of an address that lie beyond the processor's physical-address width (MAXPHYADDR). */
+static u64 beyond_physical(struct vcpu *vcpu)
+{
+	u32 bits = vcpu_host_cpuid(vcpu, LEAF_ADDRESS_SIZES, 0).eax & PHYSICAL_ADDRESS_BITS;
+
+	return ~0ull << (bits < PHYSICAL_ADDRESS_BITS_MAX ? bits : PHYSICAL_ADDRESS_BITS_MAX);
+}
 
 static enum exit_next general_protection(struct vcpu *vcpu)
 {
@@ -73,16 +92,17 @@ static void set_long_mode_active(struct vcpu *vcpu, bool active)
  */
 static bool load_pdptes(struct vcpu *vcpu, u64 cr3)
 {
+	u64 reserved = PDPTE_RESERVED | beyond_physical(vcpu);
 	u64 pdptes[4];
 
-	if (!vcpu_has_vmcs_field(vcpu, VMCS_GUEST_PDPTE0))
-		return true;
 	if (!vcpu_read_physical(vcpu, cr3 & CR3_ADDRESS_OF_PDPT, pdptes, sizeof(pdptes)))
 		return false;
 	for (unsigned i = 0; i < 4; i++) {
-		if ((pdptes[i] & PDPTE_PRESENT) && (pdptes[i] & PDPTE_RESERVED))
+		if ((pdptes[i] & PDPTE_PRESENT) && (pdptes[i] & reserved))
 			return false;
 	}
+	if (!vcpu_has_vmcs_field(vcpu, VMCS_GUEST_PDPTE0))
+		return true;
 	vcpu_write_vmcs(vcpu, VMCS_GUEST_PDPTE0, pdptes[0]);
 	vcpu_write_vmcs(vcpu, VMCS_GUEST_PDPTE1, pdptes[1]);
 	vcpu_write_vmcs(vcpu, VMCS_GUEST_PDPTE2, pdptes[2]);
@@ -95,6 +115,11 @@ static bool uses_pae(u64 cr0, u64 cr4, u64 efer)
 	return (cr0 & CR0_PG) && (cr4 & CR4_PAE) && !(efer & EFER_LMA);
 }
 
+static bool has_16_bit_tss(struct vcpu *vcpu)
+{
+	return (vcpu_read_vmcs(vcpu, VMCS_GUEST_TR_ACCESS_RIGHTS) & TR_TYPE_MASK) == TR_TYPE_BUSY_TSS_16;
+}
+
 /* Switching paging on or off with EFER.LME set enters or leaves IA-32e mode. False: #GP(0). */
 static bool switch_paging(struct vcpu *vcpu, const struct vm_exit *exit, u64 value)
 {
@@ -103,14 +128,14 @@ static bool switch_paging(struct vcpu *vcpu, const struct vm_exit *exit, u64 val
 	bool on = value & CR0_PG;
 
 	if (efer & EFER_LME) {
-		if (on && (!(cr4 & CR4_PAE) || (exit->cs_access_rights & CS_ACCESS_RIGHTS_L)))
+		if (on && (!(cr4 & CR4_PAE) || (exit->cs_access_rights & CS_ACCESS_RIGHTS_L) ||
+			   has_16_bit_tss(vcpu)))
 			return false;
 		if (!on && ((cr4 & CR4_PCIDE) || in_64_bit_mode(exit)))
 			return false;
 		set_long_mode_active(vcpu, on);
-		return true;
 	}
-	return !uses_pae(value, cr4, efer) || load_pdptes(vcpu, vcpu_read_vmcs(vcpu, VMCS_GUEST_CR3));
+	return true;
 }
 
 static bool write_cr0(struct vcpu *vcpu, const struct vm_exit *exit, u64 value)
@@ -123,7 +148,12 @@ static bool write_cr0(struct vcpu *vcpu, const struct vm_exit *exit, u64 value)
 	if (((value & CR0_PG) && !(value & CR0_PE)) || ((value & CR0_NW) && !(value & CR0_CD)))
 		return false;
 	value = (value & CR0_DEFINED) | CR0_ET; /* other bits are ignored, ET is always 1 */
+	if ((old & ~value & CR0_WP) && (seen_cr4(vcpu) & CR4_CET))
+		return false;
 	if (((value ^ old) & CR0_PG) && !switch_paging(vcpu, exit, value))
+		return false;
+	if (((value ^ old) & CR0_RELOADS_PDPTES) && uses_pae(value, seen_cr4(vcpu), guest_efer(vcpu, exit)) &&
+	    !load_pdptes(vcpu, vcpu_read_vmcs(vcpu, VMCS_GUEST_CR3)))
 		return false;
 	vcpu_write_vmcs(vcpu, VMCS_CR0_READ_SHADOW, value);
 	vcpu_write_vmcs(vcpu, VMCS_GUEST_CR0, (value | limits.cr0_must_be_1) & limits.cr0_may_be_1);
@@ -138,7 +168,7 @@ static bool write_cr3(struct vcpu *vcpu, const struct vm_exit *exit, u64 value)
 		value &= 0xffffffff;
 	if (cr4 & CR4_PCIDE)
 		value &= ~CR3_NO_FLUSH;
-	if (value >> 52)
+	if (value & beyond_physical(vcpu))
 		return false;
 	if (uses_pae(seen_cr0(vcpu), cr4, exit->efer) && !load_pdptes(vcpu, value))
 		return false;
@@ -155,12 +185,14 @@ static bool write_cr4(struct vcpu *vcpu, const struct vm_exit *exit, u64 value)
 	/* The guest has no VMX: CR4.VMXE is reserved for it, though the real register must have it. */
 	if (value & (~limits.cr4_may_be_1 | CR4_VMXE))
 		return false;
-	if ((exit->efer & EFER_LMA) && !(value & CR4_PAE))
+	if ((exit->efer & EFER_LMA) && (!(value & CR4_PAE) || ((value ^ old) & CR4_LA57)))
+		return false;
+	if ((value & CR4_CET) && !(cr0 & CR0_WP))
 		return false;
 	if ((value & ~old & CR4_PCIDE) &&
 	    (!(exit->efer & EFER_LMA) || (vcpu_read_vmcs(vcpu, VMCS_GUEST_CR3) & CR3_PCID)))
 		return false;
-	if (uses_pae(cr0, value, exit->efer) && ((value ^ old) & (CR4_PAE | CR4_PSE | CR4_PGE | CR4_SMEP)) &&
+	if (uses_pae(cr0, value, exit->efer) && ((value ^ old) & CR4_RELOADS_PDPTES) &&
 	    !load_pdptes(vcpu, vcpu_read_vmcs(vcpu, VMCS_GUEST_CR3)))
 		return false;
 	vcpu_write_vmcs(vcpu, VMCS_CR4_READ_SHADOW, value);

@@ -11,6 +11,16 @@
 #define FEATURES_ECX_OSXSAVE BIT(27)
 #define FEATURES_ECX_HYPERVISOR BIT(31)
 
+#define LEAF_STRUCTURED_FEATURES 7
+#define STRUCTURED_ECX_OSPKE BIT(4)
+
+/* The XSAVE area (SDM, "XSAVE Area"): sizes in bytes, and what the sub-leaves of its leaf say. */
+#define LEAF_XSTATE 0xd
+#define XSTATE_EAX_XSAVEC_XSAVES (BIT(1) | BIT(3))
+#define XSTATE_COMPONENT_ECX_ALIGNED BIT(1)
+#define XSTATE_LEGACY_AND_HEADER 576
+#define XSTATE_COMPONENTS 63
+
 /* The range that the SDM leaves to hypervisors; its first leaf says who is there. */
 #define LEAF_HYPERVISOR 0x40000000
 #define LEAF_HYPERVISOR_LAST 0x400000ff
@@ -29,6 +39,45 @@ static struct vcpu_cpuid hypervisor_leaf(u32 leaf)
 	return result;
 }
 
+/* The bytes that an XSAVE area with these components has, in the standard or the compacted form. */
+static u32 xstate_size(struct vcpu *vcpu, u64 components, bool compacted)
+{
+	u32 size = XSTATE_LEGACY_AND_HEADER;
+
+	for (u32 i = 2; i < XSTATE_COMPONENTS; i++) {
+		if (!(components & BIT(i)))
+			continue;
+
+		struct vcpu_cpuid component = vcpu_host_cpuid(vcpu, LEAF_XSTATE, i);
+
+		if (!compacted) {
+			size = component.ebx + component.eax > size ? component.ebx + component.eax : size;
+			continue;
+		}
+		if (component.ecx & XSTATE_COMPONENT_ECX_ALIGNED)
+			size = (size + 63) & ~63u;
+		size += component.eax;
+	}
+	return size;
+}
+
+/* EBX tells of the components that the guest has enabled, not of those that the hypervisor runs with. */
+static void say_xstate_size(struct vcpu *vcpu, u32 subleaf, struct vcpu_cpuid *result)
+{
+	u64 xcr0 = vcpu_read_state(vcpu, VCPU_XCR0);
+
+	if (subleaf == 0 && result->ebx)
+		result->ebx = xstate_size(vcpu, xcr0, false);
+	if (subleaf == 1 && (result->eax & XSTATE_EAX_XSAVEC_XSAVES))
+		result->ebx = xstate_size(vcpu, xcr0 | vcpu_read_state(vcpu, VCPU_XSS), true);
+}
+
+/* A leaf above the highest basic one gives the data of another. */
+static bool has_leaf(struct vcpu *vcpu, u32 leaf)
+{
+	return vcpu_host_cpuid(vcpu, 0, 0).eax >= leaf;
+}
+
 static struct vcpu_cpuid filtered(struct vcpu *vcpu, u32 leaf, u32 subleaf)
 {
 	if (leaf >= LEAF_HYPERVISOR && leaf <= LEAF_HYPERVISOR_LAST)
@@ -42,6 +91,13 @@ static struct vcpu_cpuid filtered(struct vcpu *vcpu, u32 leaf, u32 subleaf)
 		/* OSXSAVE mirrors a bit of the guest's CR4, not of the host's. */
 		if (vcpu_read_vmcs(vcpu, VMCS_GUEST_CR4) & CR4_OSXSAVE)
 			result.ecx |= FEATURES_ECX_OSXSAVE;
+	} else if (leaf == LEAF_STRUCTURED_FEATURES && subleaf == 0 && has_leaf(vcpu, leaf)) {
+		/* So does OSPKE. */
+		result.ecx &= ~STRUCTURED_ECX_OSPKE;
+		if (vcpu_read_vmcs(vcpu, VMCS_GUEST_CR4) & CR4_PKE)
+			result.ecx |= STRUCTURED_ECX_OSPKE;
+	} else if (leaf == LEAF_XSTATE && has_leaf(vcpu, leaf)) {
+		say_xstate_size(vcpu, subleaf, &result);
 	}
 	return result;
 }

@@ -35,13 +35,23 @@ exit_handler exit_xsetbv;
  */
 enum exit_next resume_past(struct vcpu *vcpu, const struct vm_exit *exit);
 
-/* Raises an exception in the guest at the instruction that exited. Always returns EXIT_RESUME_HERE. */
+/*
+ * Resumes where the guest is, and gives back what the exit interrupted: an event whose delivery it cut short
+ * is delivered again; nmi_unblocking: an IRET that had already ended blocking by NMI blocks again. Always
+ * returns EXIT_RESUME_HERE. SDM, "Resuming Guest Software after Handling an Exception".
+ */
+enum exit_next resume_here(struct vcpu *vcpu, const struct vm_exit *exit, bool nmi_unblocking);
+
+/* Raises a fault in the guest at the instruction that exited. Always returns EXIT_RESUME_HERE. */
 enum exit_next inject_exception(struct vcpu *vcpu, unsigned vector);
 enum exit_next inject_exception_with_code(struct vcpu *vcpu, unsigned vector, u32 error_code);
 enum exit_next inject_page_fault(struct vcpu *vcpu, const struct memory_fault *fault);
 
 /* True in 64-bit mode: IA-32e mode with CS.L set. */
 bool in_64_bit_mode(const struct vm_exit *exit);
+
+/* The stack fault: what a bad access through SS raises where another segment's raises #GP. */
+#define VECTOR_STACK_FAULT 12
 
 /* True for an address whose bits 63:47 are all equal. SDM, "Canonical Addressing". */
 bool is_canonical(u64 address);

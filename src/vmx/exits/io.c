@@ -15,6 +15,17 @@
 #define PREFIX_ADDRESS_SIZE 0x67
 #define CS_ACCESS_RIGHTS_DB BIT(14)
 
+/* Access rights of a segment (SDM, "Format of Access Rights"): the type of data and code, and the rest. */
+#define SEGMENT_WRITABLE BIT(1)	   /* of data */
+#define SEGMENT_READABLE BIT(1)	   /* of code */
+#define SEGMENT_EXPAND_DOWN BIT(2) /* of data */
+#define SEGMENT_CODE BIT(3)
+#define SEGMENT_DB BIT(14)
+#define SEGMENT_UNUSABLE BIT(16)
+
+/* VMCS fields of the segment registers stand in their order. */
+#define SEGMENT_FIELD_STEP 2
+
 static u64 size_mask(unsigned bytes)
 {
 	return bytes == 8 ? ~0ull : BIT(8 * bytes) - 1;
@@ -29,57 +40,105 @@ static void write_register_part(struct vcpu *vcpu, enum general_register number,
 	vcpu_write_register(vcpu, number, kept | (value & mask));
 }
 
-static bool is_prefix(u8 byte)
-{
-	switch (byte) {
-	case 0x26: /* segment overrides */
-	case 0x2e:
-	case 0x36:
-	case 0x3e:
-	case 0x64:
-	case 0x65:
-	case 0x66: /* operand size */
-	case PREFIX_ADDRESS_SIZE:
-	case 0xf0: /* LOCK, REPNE, REP */
-	case 0xf2:
-	case 0xf3:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/*
- * The address size of a string instruction, in bytes: the code segment's, changed by a prefix. From the
- * instruction and not from the instruction information, which not every processor gives for INS and OUTS.
- */
-static unsigned address_size(const struct vm_exit *exit)
-{
-	bool prefixed = false;
-
-	for (u32 i = 0; i < exit->instruction_size && is_prefix(exit->instruction[i]); i++)
-		prefixed |= exit->instruction[i] == PREFIX_ADDRESS_SIZE;
-	if (in_64_bit_mode(exit))
-		return prefixed ? 4 : 8;
-	return !(exit->cs_access_rights & CS_ACCESS_RIGHTS_DB) == prefixed ? 4 : 2;
-}
-
 struct string_io {
 	enum general_register index; /* RDI for INS, RSI for OUTS */
+	unsigned segment;	     /* number of the segment register */
 	unsigned address_bytes;
 	unsigned element_bytes;
 	bool input;
 	u64 segment_base;
 };
 
+/*
+ * What the prefixes say: the address size, in bytes, and the segment. From the instruction and not from the
+ * instruction information, which not every processor gives for INS and OUTS.
+ */
+static void read_prefixes(struct string_io *io, const struct vm_exit *exit)
+{
+	bool other_size = false;
+
+	io->segment = io->input ? VALUE_SEGMENT_REGISTER_ES : VALUE_SEGMENT_REGISTER_DS;
+	for (u32 i = 0; i < exit->instruction_size; i++) {
+		switch (exit->instruction[i]) {
+		case 0x26:
+		case 0x2e:
+		case 0x36:
+		case 0x3e: /* ES, CS, SS, DS; INS always uses ES */
+			if (!io->input)
+				io->segment = exit->instruction[i] >> 3 & 3;
+			continue;
+		case 0x64:
+		case 0x65:
+			if (!io->input)
+				io->segment = exit->instruction[i] == 0x64 ? VALUE_SEGMENT_REGISTER_FS
+									   : VALUE_SEGMENT_REGISTER_GS;
+			continue;
+		case PREFIX_ADDRESS_SIZE:
+			other_size = true;
+			continue;
+		case 0x66: /* operand size */
+		case 0xf0: /* LOCK, REPNE, REP */
+		case 0xf2:
+		case 0xf3:
+			continue;
+		default:
+			break;
+		}
+		break;
+	}
+	if (in_64_bit_mode(exit))
+		io->address_bytes = other_size ? 4 : 8;
+	else
+		io->address_bytes = !(exit->cs_access_rights & CS_ACCESS_RIGHTS_DB) == other_size ? 4 : 2;
+}
+
+/* SDM, "Segment Type Checking"; real and virtual-8086 mode have no types. */
+static bool type_allows(const struct vm_exit *exit, const struct string_io *io, u64 rights)
+{
+	if (!(exit->cr0 & CR0_PE) || (exit->rflags & RFLAGS_VM))
+		return true;
+	if (io->input)
+		return !(rights & SEGMENT_CODE) && (rights & SEGMENT_WRITABLE);
+	return !(rights & SEGMENT_CODE) || (rights & SEGMENT_READABLE);
+}
+
+/*
+ * The exit of a string instruction comes before the checks of its memory operand, so they are made here:
+ * segment, limit or, in 64-bit mode, canonical address (SDM, "Relative Priority of Faults and VM Exits").
+ */
+static bool segment_allows(struct vcpu *vcpu, const struct vm_exit *exit, const struct string_io *io,
+			   u64 offset)
+{
+	u64 last = offset + io->element_bytes - 1;
+
+	if (in_64_bit_mode(exit))
+		return is_canonical(io->segment_base + offset) && is_canonical(io->segment_base + last);
+
+	u64 rights = vcpu_read_vmcs(vcpu, VMCS_GUEST_ES_ACCESS_RIGHTS + SEGMENT_FIELD_STEP * io->segment);
+	u64 limit = vcpu_read_vmcs(vcpu, VMCS_GUEST_ES_LIMIT + SEGMENT_FIELD_STEP * io->segment);
+
+	if ((rights & SEGMENT_UNUSABLE) || !type_allows(exit, io, rights))
+		return false;
+	if (!(rights & SEGMENT_CODE) && (rights & SEGMENT_EXPAND_DOWN))
+		return offset > limit && last <= (rights & SEGMENT_DB ? 0xffffffff : 0xffff);
+	return last <= limit;
+}
+
+/* 64-bit mode ignores the SS prefix. */
+static bool uses_stack_fault(const struct vm_exit *exit, const struct string_io *io)
+{
+	return io->segment == VALUE_SEGMENT_REGISTER_SS && !in_64_bit_mode(exit);
+}
+
 /* One element; false with *fault filled when guest memory cannot be accessed. */
-static bool move_element(struct vcpu *vcpu, const struct string_io *io, struct memory_fault *fault)
+static bool move_element(struct vcpu *vcpu, const struct vm_exit *exit, const struct string_io *io,
+			 u64 offset, struct memory_fault *fault)
 {
 	static const u8 empty_bus[4] = {0xff, 0xff, 0xff, 0xff};
-	u64 linear = io->segment_base + (vcpu_read_register(vcpu, io->index) & size_mask(io->address_bytes));
+	u64 linear = io->segment_base + offset;
 	u8 discarded[4];
 
-	if (io->address_bytes != 8)
+	if (!in_64_bit_mode(exit))
 		linear &= 0xffffffff;
 	if (io->input)
 		return vcpu_write_memory(vcpu, linear, empty_bus, io->element_bytes, fault);
@@ -92,19 +151,26 @@ static enum exit_next string_io(struct vcpu *vcpu, const struct vm_exit *exit)
 	struct string_io io = {
 		.input = FIELD_IO_INSTRUCTION_direction(exit->qualification) == VALUE_IO_DIRECTION_in,
 		.element_bytes = FIELD_IO_INSTRUCTION_size(exit->qualification) + 1,
-		.address_bytes = address_size(exit),
 	};
-	u64 mask = size_mask(io.address_bytes);
 	u64 step = exit->rflags & RFLAGS_DF ? -(u64)io.element_bytes : io.element_bytes;
+
+	read_prefixes(&io, exit);
+	u64 mask = size_mask(io.address_bytes);
 
 	io.index = io.input ? RDI : RSI;
 	io.segment_base = exit->guest_linear_address - (vcpu_read_register(vcpu, io.index) & mask);
 	for (unsigned done = 0; done < STRING_ELEMENTS_MAX; done++) {
+		u64 offset = vcpu_read_register(vcpu, io.index) & mask;
 		struct memory_fault fault;
 
 		if (rep && (vcpu_read_register(vcpu, RCX) & mask) == 0)
 			return resume_past(vcpu, exit);
-		if (!move_element(vcpu, &io, &fault))
+		if (!segment_allows(vcpu, exit, &io, offset))
+			return inject_exception_with_code(
+				vcpu,
+				uses_stack_fault(exit, &io) ? VECTOR_STACK_FAULT : VECTOR_GENERAL_PROTECTION,
+				0);
+		if (!move_element(vcpu, exit, &io, offset, &fault))
 			return fault.no_memory ? EXIT_UNHANDLED : inject_page_fault(vcpu, &fault);
 		write_register_part(vcpu, io.index, vcpu_read_register(vcpu, io.index) + step,
 				    io.address_bytes);

@@ -3,6 +3,8 @@
  */
 #include "arch/x86_64/msr.h"
 #include "arch/x86_64/registers.h"
+#include "vmx/controls.h"
+#include "vmx/exit_fields.h"
 #include "vmx/exits/exits.h"
 
 #define ACTIVITY_STATE_HLT 1
@@ -11,6 +13,7 @@
 #define XCR0_BNDREGS BIT(3)
 #define XCR0_BNDCSR BIT(4)
 #define XCR0_AVX512 (BIT(5) | BIT(6) | BIT(7))
+#define XCR0_AMX (BIT(17) | BIT(18))
 #define LEAF_XSTATE 0xd
 
 /* Hypercalls, by number in RAX; the result goes there too. */
@@ -72,7 +75,14 @@ enum exit_next exit_external_interrupt(struct vcpu *vcpu, const struct vm_exit *
 /* The guest's own memory is given back on demand; where it has none, there is nothing to go on with. */
 enum exit_next exit_ept_violation(struct vcpu *vcpu, const struct vm_exit *exit)
 {
-	return vcpu_grant_ept(vcpu, exit->guest_physical_address) ? EXIT_RESUME_HERE : EXIT_UNHANDLED;
+	u64 pin = vcpu_read_vmcs(vcpu, VMCS_PIN_BASED_CONTROLS);
+	/* With NMI exiting, which every guest has, the bit is defined for virtual NMIs only. */
+	bool nmi_unblocking = FIELD_EPT_VIOLATION_nmi_unblocking(exit->qualification) &&
+			      (pin & control_mask(CONTROL_VIRTUAL_NMIS));
+
+	if (!vcpu_grant_ept(vcpu, exit->guest_physical_address))
+		return EXIT_UNHANDLED;
+	return resume_here(vcpu, exit, nmi_unblocking);
 }
 
 /* SDM, "XSETBV - Set Extended Control Register": which combinations of components are allowed. */
@@ -83,6 +93,8 @@ static bool xcr0_is_valid(u64 value, u64 supported)
 	if ((value & XCR0_AVX) && !(value & XCR0_SSE))
 		return false;
 	if (!(value & XCR0_BNDREGS) != !(value & XCR0_BNDCSR))
+		return false;
+	if ((value & XCR0_AMX) && (value & XCR0_AMX) != XCR0_AMX)
 		return false;
 	return !(value & XCR0_AVX512) || ((value & XCR0_AVX512) == XCR0_AVX512 && (value & XCR0_AVX));
 }

@@ -1,0 +1,140 @@
+"""Verdicts: what the run of one micro-guest means for the machine.
+
+PASS; FAIL: the machine is wrong; ERROR: we are wrong (a panic, lost records, a guest or a trace that is not
+what it must be); SKIP: what the guest needs is missing; XFAIL: a deviation that is listed for this machine;
+XPASS: a listed deviation that did not show. The pytest plugin and `make run` judge by this.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import display
+from harness.comparison import Difference, compare
+from harness.deviations import Deviation, applies, covers
+from harness.expected import TraceError, load_trace, trace_path
+from harness.guests import Guest
+from harness.machines import Identity
+from harness.runs import GuestRun
+from harness.tables import PROJECT, TABLES
+
+
+class Status(enum.Enum):
+    """The six verdicts."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    ERROR = "ERROR"
+    SKIP = "SKIP"
+    XFAIL = "XFAIL"
+    XPASS = "XPASS"
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the suite stays green with it."""
+        return self not in (Status.FAIL, Status.ERROR, Status.XPASS)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The verdict on one guest: why, in one line (empty for PASS), and for a person who must look into it,
+    `display`.
+    """
+
+    guest: str
+    status: Status
+    why: str = ""
+    display: str = ""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges runs on one machine by the expected traces in a folder and the list of the machine's deviations.
+    `repeat` is what must be added to the command that runs a guest alone, to have it on the same machine.
+    """
+
+    traces: Path
+    identity: Identity
+    deviations: Sequence[Deviation] = ()
+    repeat: str = ""
+
+    def judge(self, run: GuestRun, guest: Guest, capabilities: Mapping[int, int] | None = None) -> Verdict:
+        """The verdict on the run of a guest. `capabilities` are those of the recording's header."""
+        if run.missing:
+            return Verdict(guest.name, Status.SKIP, run.missing)
+        if run.death or run.trouble or run.end is None:
+            why = "; ".join([*run.trouble, *([run.death] if run.death or not run.trouble else [])])
+            return self._error(run, why or "the record of its end is missing")
+        outcome = TABLES.outcomes.get(run.end.outcome)
+        if outcome is not None and outcome.name == "SKIPPED":
+            return Verdict(guest.name, Status.SKIP, run.end.detail or outcome.meaning)
+        if outcome is not None and outcome.name == "MALFORMED":
+            return self._error(run, f"{outcome.meaning}: {run.end.detail}")
+        path = trace_path(self.traces, guest.name)
+        shown_path = path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
+        if not path.exists():
+            return self._error(
+                run,
+                f"there is no expected trace: write {shown_path}, or have it written by {bless_command(guest)}",
+            )
+        try:
+            expected = load_trace(path).guests.get(guest.name)
+        except TraceError as error:
+            return self._error(
+                run,
+                f"{error}; correct it, or have the part of [{guest.name}] written by {bless_command(guest)}",
+            )
+        if expected is None:
+            return self._error(
+                run,
+                f"{shown_path} has no part [{guest.name}]: write it, or have it written by {bless_command(guest)}",
+            )
+        differences = compare(expected, run.exits, run.end, guest, capabilities)
+        shown = (
+            display.failure(expected, run.exits, run.end, guest, capabilities, self.repeat)
+            if differences
+            else ""
+        )
+        if any(difference.kind == "trace" for difference in differences):
+            return Verdict(guest.name, Status.ERROR, _in_one_line(differences), shown)
+        return self._weigh(guest, differences, shown)
+
+    def _weigh(self, guest: Guest, differences: Sequence[Difference], shown: str) -> Verdict:
+        """The verdict where all is in order but for these differences (or none)."""
+        listed = [deviation for deviation in self.deviations if applies(deviation, guest.name, self.identity)]
+        if not differences:
+            if listed:
+                why = f"a deviation that is listed did not show: {listed[0].summary}; take it off the list"
+                return Verdict(guest.name, Status.XPASS, why, why)
+            return Verdict(guest.name, Status.PASS)
+        if covers(listed, differences):
+            return Verdict(
+                guest.name, Status.XFAIL, "; ".join(deviation.summary for deviation in listed), shown
+            )
+        return Verdict(guest.name, Status.FAIL, _in_one_line(differences), shown)
+
+    def _error(self, run: GuestRun, why: str) -> Verdict:
+        parts = [f"{run.guest}: {display.plain(why)}"]
+        if run.panic is not None:
+            parts.append(display.panic(run.panic))
+        if run.exits and run.end is None:
+            parts.append(f"exits before that: {len(run.exits)}")
+        if run.console:
+            parts.append("console:\n" + "\n".join(f"  {display.plain(line)}" for line in run.console[-20:]))
+        parts.append(f"repeat: make check GUEST={run.guest} {self.repeat}".rstrip())
+        return Verdict(run.guest, Status.ERROR, why, "\n".join(parts))
+
+
+def bless_command(guest: Guest) -> str:
+    """The command that writes the expected trace of a guest from a run."""
+    return f"`make bless GUEST={guest.name}`"
+
+
+def _in_one_line(differences: Sequence[Difference]) -> str:
+    first = differences[0]
+    where = "" if first.exit is None else f"exit {first.exit}: "
+    more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
+    return f"{where}{first.field}: expected {first.expected}, came {first.actual}{more}"
