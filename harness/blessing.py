@@ -65,9 +65,9 @@ def bless(
 ) -> str:
     """The text of a trace file in which the guests of `runs` (all of one file) are as recorded.
 
-    Other guests' parts stay as they are. Of these guests' parts, comments, `_(reason)` and fields beyond
-    duty are kept where the exits line up. Raises BlessError where a run is not what the guest's head
-    declares.
+    Other guests' parts stay as they are. Of these guests' parts, comments,
+    `_(reason)` and fields beyond duty are kept where the exits line up.
+    Raises BlessError where a run is not what the guest's head declares.
     """
     parts: dict[str, list[str]] = {}
     if existing:

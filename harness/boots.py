@@ -112,7 +112,9 @@ class Site:
 
 
 class Session:
-    """All boots of one plan, in the background: `start` it, then iterate over `happenings`, then `close` it."""
+    """All boots of one plan, in the background: `start` it, then iterate over `happenings`, then `close`
+    it.
+    """
 
     def __init__(self, machine: Machine, plan: Plan, site: Site) -> None:
         self._recordings = site.recordings

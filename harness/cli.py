@@ -1,4 +1,6 @@
-"""The command line, `python3 -m harness COMMAND`: what `make run`, `make log`, `make bless` and others call."""
+"""The command line, `python3 -m harness COMMAND`: what `make run`, `make log`, `make bless` and others
+call.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ _MISUSE = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command. Returns the exit status: 0, 1 when a guest did not do what it should, 2 for misuse."""
+    """Runs one command. Returns the exit status: 0, 1 when a guest did not do what it should, 2 for
+    misuse.
+    """
     parsed = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = parsed.command
     try:

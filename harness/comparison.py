@@ -47,11 +47,15 @@ if TYPE_CHECKING:
     from harness.records import Exit, GuestEnd
 
 
+DIFFERENCE_LIMIT = 100
+"""After so many differences `compare` looks no further: a guest that runs away makes millions of exits."""
+
+
 class Difference(NamedTuple):
     """One thing that is not as the trace says.
 
-    kind       field: a field of an exit; missing, extra, order: whole exits; outcome: how the guest ended
-    (VMFAIL's error            too); trace: the trace itself is wrong, and not the guest
+    kind       field: a field of an exit; missing, extra, order: whole exits; outcome: how the guest ended,
+               or the error of VM entry; trace: the trace itself is wrong, and not the guest
     exit       the number of the actual exit, None where there is none
     line       the trace's line, None for an extra exit
     field      `reason`, `location`, `disassembly`, a field's name, `field.part`, or the kind
@@ -88,8 +92,7 @@ def merged_facts(expected: ExpectedExit, actual: Facts) -> Facts:
 def cells(
     expected: ExpectedExit, actual: "Exit", guest: "Guest", capabilities: Optional[Mapping[int, int]] = None
 ) -> list[Cell]:
-    """One exit's line in pieces, each as expected and as recorded: the ground of `compare` and of the
-    failure display.
+    """One exit's line in pieces, each as expected and as recorded.
 
     When the reasons differ, only reason, location and disassembly count: other reasons have other fields.
     """
@@ -134,9 +137,7 @@ def _head_cells(expected: ExpectedExit, actual: "Exit", guest: "Guest") -> list[
 
 
 def _flag_cells(expected: ExpectedExit, actual: "Exit") -> list[Cell]:
-    """The flags of the exit-reason field. Entry failure goes without saying for the reasons that it belongs
-    to.
-    """
+    """The flags of the exit-reason field. Entry failure goes without saying where the reason implies it."""
     implied = ENTRY_FAILURE if expected.reason.position == "ENTRY" else 0
     expectation = expected.fields.get("flags")
     wanted = implied | (expectation.bits.value if expectation else 0)
@@ -230,8 +231,7 @@ def exit_port_exit(actual: "Exit") -> ExpectedExit:
 def align(
     expected: Sequence[ExpectedExit], exits: Sequence["Exit"], guest: "Guest"
 ) -> list[tuple[Optional[int], Optional[int]]]:
-    """Which expected exit belongs to which actual one, by reason and place, in order; None where one has no
-    partner.
+    """Which expected exit belongs to which actual one, by reason and place, in order; None: to no other.
 
     Between two exits that agree, as many as both sides have are paired one by one: they are the same exit
     with another reason or place.
@@ -269,11 +269,12 @@ def compare(
     guest: "Guest",
     capabilities: Optional[Mapping[int, int]] = None,
 ) -> list[Difference]:
-    """Every difference between a guest's expected trace and its records, in the order of the exits; none: it
-    is right.
+    """Every difference between a guest's expected trace and its records, in the order of the exits.
 
-    `exits` and `end` are the guest's records; `end` is None when it did not come. `capabilities` are those of
-    the recording's header: they tell whether INS and OUTS have instruction information.
+    No difference means that the run is right; of a run that went wholly astray only the first
+    DIFFERENCE_LIMIT are told. `exits` and `end` are the guest's records; `end` is None when it did not come.
+    `capabilities` are those of the recording's header: they tell whether INS and OUTS have instruction
+    information.
     """
     ordinary = list(exits)
     outcome = TABLES.outcomes.get(end.outcome) if end else None
@@ -281,6 +282,8 @@ def compare(
     last = ordinary.pop() if at_port and ordinary else None
     differences: list[Difference] = []
     for i, j in align(expected.exits, ordinary, guest):
+        if len(differences) >= DIFFERENCE_LIMIT:
+            break
         if i is None and j is not None:
             line = exit_line(ordinary[j], guest, capabilities)
             differences.append(Difference("extra", j, None, "extra", "no exit", line))

@@ -1,8 +1,8 @@
 """The known departures of machines from the architecture: tests/deviations/<machine>.toml.
 
-A deviation turns the failure that it describes into an XFAIL, and its absence into an XPASS, so that the
-lists stay true. It never changes an expected trace. The verdicts use it; docs/expected-traces.md shows an
-entry.
+A deviation turns the failure that it describes into an XFAIL, and its
+absence into an XPASS, so that the lists stay true. It never changes an
+expected trace. The verdicts use it; docs/expected-traces.md shows an entry.
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ def applies(deviation: Deviation, guest: str, identity: Identity) -> bool:
 
 
 def covers(deviations: Iterable[Deviation], differences: Sequence["Difference"]) -> bool:
-    """Whether the deviations explain every difference, and there is one. A trace's own faults are never
-    explained.
+    """Whether the deviations explain every difference, and
+    there is one. A trace's own faults are never explained.
     """
     patterns = [pattern for deviation in deviations for pattern in deviation.fields]
     return bool(differences) and all(

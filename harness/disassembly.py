@@ -1,5 +1,5 @@
-"""The instruction at an exit, in words: Capstone, and an overlay for the instructions that its version 4
-does not know.
+"""The instruction at an exit, in words: Capstone, and an
+overlay for the instructions that its version 4 does not know.
 
 The live log and the expected traces show instructions as this module writes them. Instructions are read in
 the mode that the guest was in: 16-, 32- or 64-bit code.
@@ -23,8 +23,8 @@ class Instruction(NamedTuple):
 
 
 def code_size(exit: "Exit") -> int:
-    """The size of the code that the guest runs: 16, 32 or 64 bits (SDM, "Code-Segment Descriptors", CS.L and
-    CS.D).
+    """The size of the code that the guest runs: 16, 32 or 64
+    bits (SDM, "Code-Segment Descriptors", CS.L and CS.D).
     """
     if exit.efer >> 10 & 1 and exit.cs_access_rights >> 13 & 1:
         return 64
@@ -44,9 +44,22 @@ def disassemble(code: bytes, address: int, bits: int) -> Instruction:
     known = _overlay(code, bits)
     if known is not None:
         return known
+    code = _operand_size_last(code)
     for _, size, mnemonic, operands in _capstone(bits).disasm_lite(code, address, 1):
         return Instruction(f"{mnemonic} {operands}".rstrip(), size)
     return Instruction(f"(bytes {code.hex(' ')})", 0)
+
+
+# INS, OUTS, MOVS, CMPS, STOS, LODS and SCAS behind REP or REPNE and an operand-size prefix.
+_REPEATED = re.compile(rb"\x66([\xf2\xf3])[\x6d\x6f\xa5\xa7\xab\xad\xaf]")
+
+
+def _operand_size_last(code: bytes) -> bytes:
+    """The same instruction, with the prefixes of a repeated string instruction in the order in which
+    Capstone 4 does not lose the operand size; their order means nothing (SDM, "Instruction Prefixes").
+    """
+    match = _REPEATED.match(code)
+    return code if match is None else match[1] + b"\x66" + code[2:]
 
 
 @lru_cache(maxsize=None)
@@ -92,8 +105,8 @@ def _register(number: int, bits: int) -> str:
 
 
 def _overlay(code: bytes, bits: int) -> Optional[Instruction]:
-    """An instruction that Capstone 4 misreads or does not know; None for all others, and for one that is cut
-    short.
+    """An instruction that Capstone 4 misreads or does not
+    know; None for all others, and for one that is cut short.
     """
     start = 0
     while start < len(code) and code[start] in _PREFIXES:

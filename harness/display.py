@@ -250,9 +250,9 @@ def failure(
     capabilities: Optional[Mapping[int, int]] = None,
     options: str = "",
 ) -> str:
-    """How a guest's run differs from its expected trace: expected and actual a line each, the differing
-    fields marked, the SDM section, and the command that runs this guest alone (`options`: what to add to it,
-    such as MACHINE=qemu).
+    """How a guest's run differs from its expected trace: expected and actual a
+    line each, the differing fields marked, the SDM section, and the command that
+    runs this guest alone (`options`: what to add to it, such as MACHINE=qemu).
     """
     differences = compare(expected, exits, end, guest, capabilities)
     lines: list[str] = []

@@ -72,8 +72,8 @@ class Expectation:
 
 @dataclass(frozen=True)
 class ExpectedExit:
-    """One line of a trace. `code` is the disassembly in backquotes, or `_(reason)`; `comments` stand before
-    the line.
+    """One line of a trace. `code` is the disassembly in
+    backquotes, or `_(reason)`; `comments` stand before the line.
     """
 
     line: int
@@ -97,8 +97,8 @@ class ExpectedExit:
 
 @dataclass(frozen=True)
 class ExpectedGuest:
-    """The part of a trace for one guest. `sections` are titles of the SDM; `lines` is the text as it stands
-    in the file.
+    """The part of a trace for one guest. `sections` are titles
+    of the SDM; `lines` is the text as it stands in the file.
     """
 
     path: Path
@@ -240,8 +240,8 @@ def _expectation(name: str, format_name: str, text: str) -> Expectation:
 
 
 def interpret(reason: ExitReason, written: Mapping[str, str]) -> dict[str, Expectation]:
-    """The fields of one line, in the formats that they have for this reason and these events. Raises
-    _Problem.
+    """The fields of one line, in the formats that they
+    have for this reason and these events. Raises _Problem.
     """
     fields: dict[str, Expectation] = {}
     for name in ("interruption", "idt_vectoring"):
@@ -425,8 +425,8 @@ class _GuestParser:
 
 
 def parse_trace(text: str, path: Path) -> TraceFile:
-    """A trace file's text. `path` is for messages, and its stem is the name that every guest must have.
-    Raises TraceError.
+    """A trace file's text. `path` is for messages, and its stem
+    is the name that every guest must have. Raises TraceError.
     """
     preamble: list[str] = []
     guests: dict[str, ExpectedGuest] = {}

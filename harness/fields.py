@@ -1,10 +1,10 @@
-"""What the bits of an exit's fields mean: every format of src/vmx/exit_fields.def, and which fields an exit
-has.
+"""What the bits of an exit's fields mean: every format
+of src/vmx/exit_fields.def, and which fields an exit has.
 
-`decode` takes one field apart; `definitions` says which exit-information fields the architecture defines for
-an exit, and in which format; `exit_details` puts both together for a record. The log, the expected traces
-and the failure display all write fields as this module does: `name=value`, or the bare name of a flag that
-is set.
+`decode` takes one field apart; `definitions` says which exit-information fields the
+architecture defines for an exit, and in which format; `exit_details` puts both
+together for a record. The log, the expected traces and the failure display all write
+fields as this module does: `name=value`, or the bare name of a flag that is set.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Bits(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One named part of a decoded field; `text` is its value as it is written, `flag` says that only its
-    name is.
+    """One named part of a decoded field; `text` is its value
+    as it is written, `flag` says that only its name is.
     """
 
     name: str
@@ -123,8 +123,8 @@ def is_defined(field: Field, bits: Bits, context: Context) -> Optional[bool]:
 
 @lru_cache(maxsize=None)
 def _is_qualification(format_name: str) -> bool:
-    """Whether a format is one of the exit qualification, where the SDM clears the fields that do not
-    apply.
+    """Whether a format is one of the exit qualification,
+    where the SDM clears the fields that do not apply.
     """
     reasons = TABLES.exit_reasons.values()
     formats = {reason.qualification for reason in reasons} | set(TABLES.qualification_of_vector.values())
@@ -145,9 +145,9 @@ def reserved_bits(format_name: str, value: int, context: Context = UNKNOWN) -> i
 def decode(format_name: str, value: int, context: Context = UNKNOWN) -> list[Part]:
     """The defined parts of a field, in the table's order; flags that are clear are left out.
 
-    A part whose condition cannot be known in `context` is taken as defined. `valid` is left out of a format
-    that has other parts, for they are only defined with it. Reserved bits that are set come last, as
-    `reserved`.
+    A part whose condition cannot be known in `context` is taken as defined.
+    `valid` is left out of a format that has other parts, for they are only
+    defined with it. Reserved bits that are set come last, as `reserved`.
     """
     bits = Bits(value)
     parts = []
@@ -166,8 +166,8 @@ def decode(format_name: str, value: int, context: Context = UNKNOWN) -> list[Par
 
 
 def _name_vector(parts: list[Part]) -> list[Part]:
-    """Writes the vector of an exception by the exception's name (SDM, "Information for VM Exits Due to
-    Vectored Events").
+    """Writes the vector of an exception by the exception's name
+    (SDM, "Information for VM Exits Due to Vectored Events").
     """
     types = [part.text for part in parts if part.name == "type"]
     if not types or types[0] not in _EXCEPTION_TYPES:
@@ -234,8 +234,8 @@ def controls_in_force(begin: "GuestBegin") -> dict[str, list[str]]:
 
 
 class ExitField(NamedTuple):
-    """An exit-information field: its name in logs and traces, and the attribute of an EXIT record that holds
-    it.
+    """An exit-information field: its name in logs and traces,
+    and the attribute of an EXIT record that holds it.
     """
 
     name: str
@@ -278,8 +278,8 @@ class Definition(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """The fields that decide about other fields, as far as they are known: from a record, or from an
-    expected trace.
+    """The fields that decide about other fields, as far as
+    they are known: from a record, or from an expected trace.
     """
 
     qualification: Bits = Bits(0, 0)
@@ -330,8 +330,8 @@ def _software_event(facts: Facts) -> Optional[bool]:
 def qualification_format(reason: ExitReason, facts: Facts) -> str:
     """The format of the exit qualification: of exit_fields.def, or ZERO; empty when that cannot be known.
 
-    Only EXCEPTION depends on more than the reason: on the exception's vector (SDM, "Basic VM-Exit
-    Information").
+    Only EXCEPTION depends on more than the reason: on the
+    exception's vector (SDM, "Basic VM-Exit Information").
     """
     if reason.qualification != "EXCEPTION":
         return reason.qualification
@@ -355,8 +355,8 @@ def context_of(reason: ExitReason, facts: Facts) -> Context:
 
 
 def definitions(reason: ExitReason, facts: Facts) -> dict[str, Definition]:
-    """Which fields the architecture defines for an exit with this reason, by the names of EXIT_FIELDS, in
-    their order.
+    """Which fields the architecture defines for an exit with
+    this reason, by the names of EXIT_FIELDS, in their order.
 
     Follows exit_reasons.def and SDM "Recording VM-Exit Information and Updating VM-Entry Control Fields".
     """
@@ -406,8 +406,8 @@ def is_64_bit(exit: "Exit") -> bool:
 
 
 def facts_of(exit: "Exit", capabilities: Optional[Mapping[int, int]] = None) -> Facts:
-    """The deciding fields of a record. `capabilities`: the header's capability MSRs, None when they are not
-    known.
+    """The deciding fields of a record. `capabilities`: the
+    header's capability MSRs, None when they are not known.
     """
     string = TABLES.capabilities["STRING_IO_INFORMATION"]
     has_string = capabilities is None or bool(capabilities.get(string.msr, 0) >> string.bit & 1)
@@ -421,8 +421,8 @@ def facts_of(exit: "Exit", capabilities: Optional[Mapping[int, int]] = None) -> 
 
 
 class Detail(NamedTuple):
-    """One field of an exit, decoded. `value` is None when the record lacks a field that the architecture
-    defines.
+    """One field of an exit, decoded. `value` is None when
+    the record lacks a field that the architecture defines.
     """
 
     name: str

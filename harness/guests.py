@@ -1,9 +1,9 @@
-"""Micro-guests as the harness knows them: what the heads of build/guests/*.elf say, their labels, and their
-digests.
+"""Micro-guests as the harness knows them: what the heads
+of build/guests/*.elf say, their labels, and their digests.
 
-The kernel reads the same notes from the stripped files of the catalogue; here they tell which guests there
-are, what their authors expect, and what an address in a guest is called. The files are the only list of
-guests.
+The kernel reads the same notes from the stripped files of the catalogue;
+here they tell which guests there are, what their authors expect, and what
+an address in a guest is called. The files are the only list of guests.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Labels:
     regions: Sequence[_Region]
 
     def locate(self, address: int) -> str:
-        """What stands at a guest address: `label`, `label+0x2`, or the address in hexadecimal where no label
-        precedes.
+        """What stands at a guest address: `label`, `label+0x2`,
+        or the address in hexadecimal where no label precedes.
 
         Of several labels at one address the first in the file counts. The address after a section's last byte
         belongs to it, as that is where an exit after the last instruction is.
@@ -73,8 +73,8 @@ class Labels:
         return f"{address:#x}"
 
     def resolve(self, location: str) -> int:
-        """The address that a location names: `label`, `label+0x2`, `0x8005`. Raises ValueError with what is
-        known.
+        """The address that a location names: `label`, `label+0x2`,
+        `0x8005`. Raises ValueError with what is known.
         """
         name, plus, offset = location.partition("+")
         for region in self.regions:
@@ -119,8 +119,8 @@ class Guest:
 
 
 def matches(name: str, pattern: str) -> bool:
-    """Whether a guest's name matches a pattern of `guests=`: * and ?; one without a dot means every variant
-    as well.
+    """Whether a guest's name matches a pattern of `guests=`:
+    * and ?; one without a dot means every variant as well.
     """
     if fnmatchcase(name, _literal_brackets(pattern)):
         return True
@@ -133,8 +133,8 @@ def _literal_brackets(pattern: str) -> str:
 
 
 def parse_note(kind: NoteKind, payload: bytes) -> dict[str, Union[int, str]]:
-    """The payload of one note by the names of its layout. Raises ValueError when it does not have that
-    layout.
+    """The payload of one note by the names of its layout.
+    Raises ValueError when it does not have that layout.
     """
     values: dict[str, Union[int, str]] = {}
     position = 0
@@ -155,8 +155,8 @@ def parse_note(kind: NoteKind, payload: bytes) -> dict[str, Union[int, str]]:
 
 
 def _notes(path: Path, data: bytes) -> list[Note]:
-    """The notes of a guest file's head, in the file's order (ELF notes: name size, payload size, type, both
-    padded to 4).
+    """The notes of a guest file's head, in the file's order (ELF
+    notes: name size, payload size, type, both padded to 4).
     """
     notes = []
     position = 0
@@ -203,9 +203,9 @@ def _labels(elf: Any) -> Labels:
 def load_file(path: Path, catalogue: Optional[Path] = None) -> tuple[Guest, ...]:
     """The guests of one ELF file with labels, in the file's order.
 
-    `catalogue` is the folder of the stripped files, for the digests; by default `catalogue` beside the
-    file's own folder. Where the stripped file is missing the digest is 0, which no label lookup trusts.
-    Raises GuestError.
+    `catalogue` is the folder of the stripped files, for the digests; by default
+    `catalogue` beside the file's own folder. Where the stripped file is missing
+    the digest is 0, which no label lookup trusts. Raises GuestError.
     """
     from elftools.common.exceptions import ELFError
     from elftools.elf.elffile import ELFFile
@@ -298,8 +298,8 @@ def _guest(path: Path, head: list[Note], labels: Labels, digest: int) -> Guest:
 
 
 def load_guests(folder: Path, patterns: Optional[Iterable[str]] = None) -> dict[str, Guest]:
-    """The guests of all files in a folder (build/guests) by name, in the catalogue's order: by file, then as
-    in the file.
+    """The guests of all files in a folder (build/guests) by
+    name, in the catalogue's order: by file, then as in the file.
 
     With `patterns`, only guests that match one of them (see `matches`). Raises GuestError for the first file
     that is malformed, and when there is no file at all.

@@ -8,7 +8,6 @@ import dataclasses
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness import machines
 from harness.boots import BootReport, Happening, Plan, Planned, Session, Site
@@ -118,21 +117,14 @@ def plan(guests: Iterable[Guest], chosen: Options) -> Plan:
 class Job:
     """One session of boots on one machine, judged as it goes on: start it, iterate, close it."""
 
-    def __init__(
-        self,
-        machine: Machine,
-        guests: Sequence[Guest],
-        chosen: Options,
-        site: Site | None = None,
-        traces: Path = TRACES,
-    ) -> None:
+    def __init__(self, machine: Machine, guests: Sequence[Guest], chosen: Options) -> None:
         self.machine = machine
         self.verdicts: list[Verdict] = []
         self.reports: list[BootReport] = []
         self._guests = {guest.name: guest for guest in guests}
         deviations = load_deviations(DEVIATIONS / f"{machine.identity.name}.toml")
-        self._judge = Judge(traces, machine.identity, deviations, chosen.repeat)
-        site = site or Site(BUILD, RECORDINGS, Limits(overall=chosen.time_limit))
+        self._judge = Judge(TRACES, machine.identity, deviations, chosen.repeat)
+        site = Site(BUILD, RECORDINGS, Limits(overall=chosen.time_limit))
         self._session = Session(machine, plan(guests, chosen), site)
 
     def start(self) -> None:

@@ -86,8 +86,8 @@ def next_steps(name: str) -> str:
     """What the author of a new guest does next, in words."""
     return f"""\
 1. Write the guest: guests/asm/{name}.S (docs/guests.md describes the macros).
-2. Write what the SDM says that it must report: tests/expected/{name}.trace (docs/expected-traces.md). Or have it written
-   from a run with `make bless GUEST={name}`, and hold every field against the SDM.
+2. Write what the SDM says that it must report: tests/expected/{name}.trace (docs/expected-traces.md).
+   Or have it written from a run, `make bless GUEST={name}`, and hold every field against the SDM.
 3. make check GUEST={name}"""
 
 

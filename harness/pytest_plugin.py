@@ -95,7 +95,9 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.C
 
 
 class Background(threading.Thread):
-    """Runs the guests, and keeps their verdicts for the tests that ask for them. `whole`: they are the whole catalogue."""
+    """Runs the guests, and keeps their verdicts for the tests that ask for them. `whole`: they are the whole
+    catalogue.
+    """
 
     def __init__(self, guests: list[Guest], chosen: jobs.Options) -> None:
         super().__init__(name="guests", daemon=True)

@@ -17,8 +17,8 @@ _ROWS: Mapping[str, Mapping[int, RecordField]] = TABLES.record_fields
 
 
 class Record:
-    """A record: `item` is the map as it was sent, `offset` the frame's place in the stream, `size` the map's
-    bytes.
+    """A record: `item` is the map as it was sent, `offset`
+    the frame's place in the stream, `size` the map's bytes.
 
     Each subclass is a row RECORD of the schema and has a read-only attribute for each of its fields. An
     absent field is 0, or empty for a map, where the schema says NONZERO, and None where it says DEFINED.
@@ -134,8 +134,8 @@ class Malformed(NamedTuple):
 
 
 class SequenceGap(NamedTuple):
-    """The next record should have had the number `expected`: records were lost, repeated, or changed
-    places.
+    """The next record should have had the number `expected`:
+    records were lost, repeated, or changed places.
     """
 
     offset: int

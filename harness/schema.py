@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Iterable, Optional, Sequence
 
-from harness.tables import PROJECT, TABLES, RecordKind
+from harness.tables import PROJECT, TABLES, RecordField, RecordKind
 
 PAGE = PROJECT / "docs" / "records.md"
 
@@ -19,15 +19,15 @@ _HEAD = """# Records
 <!-- Made from src/trace/record.def by `python3 -m harness.schema`: change that file, and not this page. -->
 
 This is schema version {version}. A recording is a sequence of records; [wire.md](wire.md) says how one
-travels. A record is a CBOR map with small numbers as keys: key 0 says which kind of record it is, key 1 numbers
-the records of a recording from 0, and the other keys belong to the kind.
+travels. A record is a CBOR map with small numbers as keys: key 0 says which kind of record it is, key 1
+numbers the records of a recording from 0, and the other keys belong to the kind.
 
 | type | values |
 |---|---|
 | UINT | 0 to 2^64-1 |
 | TEXT | UTF-8 text |
 | BYTES | bytes |
-| REGISTERS | a map from number to value: {registers}, unless the field says otherwise; an absent one is 0 |
+| REGISTERS | a map from number to value: {registers}; an absent one is 0 |
 | MSRS | a map from MSR number to value |
 
 | presence | meaning |
@@ -42,15 +42,10 @@ Readers keep keys and kinds that they do not know, so that fields can be added.
 
 def page() -> str:
     """The whole page, from the tables."""
-    common = next(iter(TABLES.record_fields.values()))
-    rows = [field for field in common.values() if field.record == "ANY"]
+    first = next(iter(TABLES.record_fields.values()))
     parts = [_HEAD.format(version=TABLES.schema_version, registers=_registers())]
-    parts.append(
-        "## Every record\n\n"
-        + _table([(row.key, row.name, row.type, row.presence, row.meaning) for row in rows])
-    )
-    for kind in TABLES.record_kinds.values():
-        parts.append(_section(kind))
+    parts.append("## Every record\n\n" + _table(row for row in first.values() if row.record == "ANY"))
+    parts += [_section(kind) for kind in TABLES.record_kinds.values()]
     return "\n".join(parts)
 
 
@@ -61,9 +56,8 @@ def _registers() -> str:
 
 def _section(kind: RecordKind) -> str:
     """One kind of record."""
-    fields = [field for field in TABLES.record_fields[kind.name].values() if field.record != "ANY"]
-    rows = [(field.key, field.name, field.type, field.presence, field.meaning) for field in fields]
-    return f"## {kind.kind}: {kind.name}\n\n{_sentence(kind.meaning)}\n\n{_table(rows)}"
+    table = _table(row for row in TABLES.record_fields[kind.name].values() if row.record != "ANY")
+    return f"## {kind.kind}: {kind.name}\n\n{_sentence(kind.meaning)}\n\n{table}"
 
 
 def _sentence(meaning: str) -> str:
@@ -71,12 +65,12 @@ def _sentence(meaning: str) -> str:
     return meaning[0].upper() + meaning[1:] + "."
 
 
-def _table(rows: Sequence[tuple[int, str, str, str, str]]) -> str:
-    """The fields of one kind of record."""
+def _table(rows: Iterable[RecordField]) -> str:
+    """Fields of the schema, a line each."""
     lines = ["| key | field | type | presence | meaning |", "|---|---|---|---|---|"]
-    for key, name, type_name, presence, meaning in rows:
-        text = meaning.replace("|", "\\|")
-        lines.append(f"| {key} | `{name}` | {type_name} | {presence} | {text} |")
+    for row in rows:
+        meaning = row.meaning.replace("|", "\\|")
+        lines.append(f"| {row.key} | `{row.name}` | {row.type} | {row.presence} | {meaning} |")
     return "\n".join(lines) + "\n"
 
 

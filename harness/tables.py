@@ -19,8 +19,8 @@ RowType = TypeVar("RowType")
 
 
 class TableError(Exception):
-    """A table does not have the form that its head comment describes. The message names the file and the
-    line.
+    """A table does not have the form that its head comment
+    describes. The message names the file and the line.
     """
 
 
@@ -160,8 +160,8 @@ class Named:
 
 @dataclass(frozen=True)
 class Note:
-    """A kind of note in a micro-guest's head; `layout` is a sequence of (type, name), with types u32, u64
-    and text.
+    """A kind of note in a micro-guest's head; `layout` is a
+    sequence of (type, name), with types u32, u64 and text.
     """
 
     type: int
@@ -231,8 +231,8 @@ class _Row:
         raise TableError(f"{self.path}:{self.line}: {self.macro}: {message}")
 
     def check(self, shape: str) -> None:
-        """Demands arguments of this shape: a letter each, n number, w word, s string, l list of words, v any
-        scalar.
+        """Demands arguments of this shape: a letter each, n
+        number, w word, s string, l list of words, v any scalar.
         """
         if len(self.arguments) != len(shape):
             self.fail(f"has {len(self.arguments)} arguments where {len(shape)} belong")
@@ -276,8 +276,8 @@ def _blank(match: re.Match[str]) -> str:
 
 
 def _rows(path: Path) -> Iterator[_Row]:
-    """The rows of a table file, in order. Raises TableError for anything that is neither row, comment nor
-    directive.
+    """The rows of a table file, in order. Raises TableError
+    for anything that is neither row, comment nor directive.
     """
     try:
         text = path.read_text(encoding="utf-8")

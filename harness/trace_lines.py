@@ -1,5 +1,5 @@
-"""A recorded exit, written as a line of an expected trace: what the failure display shows and what blessing
-writes.
+"""A recorded exit, written as a line of an expected trace:
+what the failure display shows and what blessing writes.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def exit_line(exit: "Exit", guest: "Guest", capabilities: Optional[Mapping[int, 
 def columns(
     exit: "Exit", guest: "Guest", existing: Optional[ExpectedExit], capabilities: Optional[Mapping[int, int]]
 ) -> list[str]:
-    """A recorded exit in the columns of a trace's line; what `existing` leaves open or adds beyond duty is
-    kept.
+    """A recorded exit in the columns of a trace's line;
+    what `existing` leaves open or adds beyond duty is kept.
     """
     code = f"`{disassemble_exit(exit).text}`"
     if existing and existing.code.startswith("_"):

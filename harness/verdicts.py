@@ -15,7 +15,7 @@ from pathlib import Path
 from harness import display
 from harness.comparison import Difference, compare
 from harness.deviations import Deviation, applies, covers
-from harness.expected import TraceError, load_trace, trace_path
+from harness.expected import ExpectedGuest, TraceError, load_trace, trace_path
 from harness.guests import Guest
 from harness.machines import Identity
 from harness.runs import GuestRun
@@ -66,41 +66,37 @@ class Judge:
         if run.missing:
             return Verdict(guest.name, Status.SKIP, run.missing)
         if run.death or run.trouble or run.end is None:
-            why = "; ".join([*run.trouble, *([run.death] if run.death or not run.trouble else [])])
+            why = "; ".join(filter(None, [*run.trouble, run.death]))
             return self._error(run, why or "the record of its end is missing")
         outcome = TABLES.outcomes.get(run.end.outcome)
         if outcome is not None and outcome.name == "SKIPPED":
             return Verdict(guest.name, Status.SKIP, run.end.detail or outcome.meaning)
         if outcome is not None and outcome.name == "MALFORMED":
             return self._error(run, f"{outcome.meaning}: {run.end.detail}")
-        path = trace_path(self.traces, guest.name)
-        shown_path = path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
-        if not path.exists():
-            return self._error(
-                run,
-                f"there is no expected trace: write {shown_path}, or have it written by {bless_command(guest)}",
-            )
         try:
-            expected = load_trace(path).guests.get(guest.name)
+            expected = self._expected(guest)
         except TraceError as error:
             return self._error(
-                run,
-                f"{error}; correct it, or have the part of [{guest.name}] written by {bless_command(guest)}",
-            )
-        if expected is None:
-            return self._error(
-                run,
-                f"{shown_path} has no part [{guest.name}]: write it, or have it written by {bless_command(guest)}",
+                run, f"{error}: write it, or have it written by `make bless GUEST={guest.name}`"
             )
         differences = compare(expected, run.exits, run.end, guest, capabilities)
-        shown = (
-            display.failure(expected, run.exits, run.end, guest, capabilities, self.repeat)
-            if differences
-            else ""
-        )
+        shown = ""
+        if differences:
+            shown = display.failure(expected, run.exits, run.end, guest, capabilities, self.repeat)
         if any(difference.kind == "trace" for difference in differences):
             return Verdict(guest.name, Status.ERROR, _in_one_line(differences), shown)
         return self._weigh(guest, differences, shown)
+
+    def _expected(self, guest: Guest) -> ExpectedGuest:
+        """The guest's expected trace. Raises TraceError, which names the file."""
+        path = trace_path(self.traces, guest.name)
+        shown = path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
+        if not path.exists():
+            raise TraceError(f"there is no expected trace {shown}")
+        expected = load_trace(path).guests.get(guest.name)
+        if expected is None:
+            raise TraceError(f"{shown} has no part [{guest.name}]")
+        return expected
 
     def _weigh(self, guest: Guest, differences: Sequence[Difference], shown: str) -> Verdict:
         """The verdict where all is in order but for these differences (or none)."""
@@ -128,13 +124,8 @@ class Judge:
         return Verdict(run.guest, Status.ERROR, why, "\n".join(parts))
 
 
-def bless_command(guest: Guest) -> str:
-    """The command that writes the expected trace of a guest from a run."""
-    return f"`make bless GUEST={guest.name}`"
-
-
 def _in_one_line(differences: Sequence[Difference]) -> str:
     first = differences[0]
     where = "" if first.exit is None else f"exit {first.exit}: "
     more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
-    return f"{where}{first.field}: expected {first.expected}, came {first.actual}{more}"
+    return f"{where}expected {first.expected}, came {first.actual}{more}"

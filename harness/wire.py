@@ -1,9 +1,9 @@
 """The wire: frames between END bytes, with console text around them, turned into events while bytes arrive.
 
-A frame is SLIP-escaped (RFC 1055) and holds one CBOR map (RFC 8949) and its CRC-32; docs/wire.md describes
-it. Machines hand their serial bytes to a `Decoder`; records.py turns its frames into records; tests write
-frames with `encode`. The decoder accepts any bytes at all: what it cannot read becomes `Damage`, and it goes
-on at the next frame.
+A frame is SLIP-escaped (RFC 1055) and holds one CBOR map (RFC 8949) and its CRC-32;
+docs/wire.md describes it. Machines hand their serial bytes to a `Decoder`; records.py
+turns its frames into records; tests write frames with `encode`. The decoder accepts any
+bytes at all: what it cannot read becomes `Damage`, and it goes on at the next frame.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class WireError(ValueError):
 
 
 def _argument(data: bytes, position: int) -> tuple[int, int]:
-    """The number in the CBOR head at `position`, and the position after it (RFC 8949, "Specification of the
-    CBOR Encoding").
+    """The number in the CBOR head at `position`, and the position
+    after it (RFC 8949, "Specification of the CBOR Encoding").
     """
     low = data[position] & 0x1F
     position += 1
@@ -75,8 +75,8 @@ def _argument(data: bytes, position: int) -> tuple[int, int]:
 
 
 def _map(data: bytes, position: int, depth: int) -> tuple[Item, int]:
-    """The map at `position`, and the position after it; raises IndexError, or returns one past the end, when
-    cut short.
+    """The map at `position`, and the position after it; raises
+    IndexError, or returns one past the end, when cut short.
     """
     head = data[position]
     if head == 0xBF:
@@ -125,11 +125,10 @@ def _map(data: bytes, position: int, depth: int) -> tuple[Item, int]:
 def decode_map(data: bytes) -> Item:
     """The CBOR map that `data` holds, with nothing after it.
 
-    The wire uses a part of CBOR: unsigned integers, definite byte and text strings, and maps from unsigned
-    integers to these, definite or indefinite, with each key once. (A library for all of CBOR accepts a
-    repeated key, and reserves the memory that a damaged length claims.) Text that is not UTF-8 keeps its
-    bytes as backslash escapes.
-    Raises WireError.
+    The wire uses a part of CBOR: unsigned integers, definite byte and text strings, and maps
+    from unsigned integers to these, definite or indefinite, with each key once. (A library
+    for all of CBOR accepts a repeated key, and reserves the memory that a damaged length
+    claims.) Text that is not UTF-8 keeps its bytes as backslash escapes. Raises WireError.
     """
     try:
         item, position = _map(data, 0, 1)
@@ -160,8 +159,8 @@ def decode_payload(escaped: bytes) -> tuple[bytes, Item]:
 
 
 def _could_be_frame(chunk: bytes) -> bool:
-    """Whether a chunk starts as every frame does, with a CBOR map. No line of UTF-8 text starts with such a
-    byte.
+    """Whether a chunk starts as every frame does, with a
+    CBOR map. No line of UTF-8 text starts with such a byte.
     """
     return 0xA0 <= chunk[0] < 0xC0
 
@@ -172,10 +171,10 @@ _CONSOLE_LINES = re.compile(rb"[\t\r\n\x1b\x20-\x7e]*\n")
 class Decoder:
     """A stream of bytes, in pieces of any size, turned into events in the stream's order.
 
-    `feed` and `finish` never raise, whatever the bytes. Between two END bytes stands a frame if it decodes
-    as one, be it after an END that was lost or damaged. Otherwise it is text where no frame was open, and
-    damage where one was (unless it is whole lines of plain text). Text is delivered line by line, before any
-    END follows.
+    `feed` and `finish` never raise, whatever the bytes. Between two END bytes stands a
+    frame if it decodes as one, be it after an END that was lost or damaged. Otherwise
+    it is text where no frame was open, and damage where one was (unless it is whole
+    lines of plain text). Text is delivered line by line, before any END follows.
     """
 
     def __init__(self) -> None:
@@ -237,8 +236,8 @@ class Decoder:
         return not _could_be_frame(chunk)
 
     def _stream(self, rest: bytes, events: list[Event]) -> None:
-        """Delivers the lines that are complete, and what grows beyond the limits, though no END has come
-        yet.
+        """Delivers the lines that are complete, and what
+        grows beyond the limits, though no END has come yet.
         """
         if not self._inside and not _could_be_frame(self._parts[0]):
             if b"\n" in rest or self._size > LINE_LIMIT:
@@ -280,8 +279,8 @@ def _pieces(chunk: bytes) -> list[bytes]:
 
 
 def encode_map(item: Mapping[int, object]) -> bytes:
-    """The CBOR encoding of a record, as the recorder writes it: indefinite maps, keys in the order of
-    `item`.
+    """The CBOR encoding of a record, as the recorder writes
+    it: indefinite maps, keys in the order of `item`.
     """
     import cbor2
 

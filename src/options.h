@@ -24,7 +24,7 @@ struct options {
 
 /*
  * Parses words separated by spaces: guests=PATTERN[,PATTERN...] from=NAME order=forward|reverse|shuffle:SEED
- * processors=N verbose. A first word without '=' that starts with '/' is the kernel's own path and is passed
+ * processors=N verbose. A first word that starts with '/' is the kernel's own path and is passed
  * over. False, with the error in words in options->error, on anything else.
  */
 bool options_parse(struct options *options, const char *command_line);

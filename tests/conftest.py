@@ -1,5 +1,5 @@
-"""Boots that tests ask for beside that of the catalogue: they run in the background, from the moment when pytest knows that a
-test needs them, and the tests that use them come last.
+"""Boots that tests ask for beside that of the catalogue: they run in the background, from the moment when
+pytest knows that a test needs them, and the tests that use them come last.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from harness.pytest_plugin import BACKGROUND, OPTIONS
 from harness.records import read_records
 from harness.runs import Collector, GuestRun
 
+# As they are before any test replaces them: the boots run meanwhile.
+BUILD = jobs.BUILD
 # A guest that never exits is ended by the kernel long before this.
 LIMITS = Limits(overall=60.0)
 
@@ -62,7 +64,7 @@ def _in_order(order: str) -> Callable[[jobs.Options, Path], Booted]:
     """Boots the whole catalogue, in this order."""
 
     def start(options: jobs.Options, folder: Path) -> Booted:
-        return boot(dataclasses.replace(options, order=order, guest=""), Site(jobs.BUILD, folder, LIMITS))
+        return boot(dataclasses.replace(options, order=order, guest=""), Site(BUILD, folder, LIMITS))
 
     return start
 
@@ -70,13 +72,13 @@ def _in_order(order: str) -> Callable[[jobs.Options, Path], Booted]:
 def _unruly(options: jobs.Options, folder: Path) -> Booted:
     """Boots the guests of tests/guests, which crash the kernel and worse."""
     everything = dataclasses.replace(options, order="", guest="")
-    return boot(everything, Site(jobs.BUILD / "unruly", folder, LIMITS))
+    return boot(everything, Site(BUILD / "unruly", folder, LIMITS))
 
 
 def _for_people(options: jobs.Options, folder: Path) -> Booted:
     """Boots the image with the boot menu, on a machine that has no VMX."""
-    image = jobs.BUILD / "exitscope.iso"
-    site = Site(jobs.BUILD, folder, LIMITS, make_image=lambda build, words: image)
+    image = BUILD / "exitscope.iso"
+    site = Site(BUILD, folder, LIMITS, make_image=lambda build, words: image)
     return boot(jobs.Options(machine="qemu-tcg", qemu=options.qemu), site)
 
 
@@ -89,7 +91,7 @@ _BOOTS: dict[str, Callable[[jobs.Options, Path], Booted]] = {
     "reversed_order": _in_order("reverse"),
     "shuffled_order": _in_order("shuffle:20241"),
 }
-_started = pytest.StashKey[dict[str, "Future[Booted]"]]()
+_started = pytest.StashKey[dict[str, Future[Booted]]]()
 _pool = pytest.StashKey[ThreadPoolExecutor]()
 
 
@@ -111,7 +113,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="boots")
     options = session.config.stash[OPTIONS]
-    folder = jobs.BUILD / "test-recordings"
+    folder = BUILD / "test-recordings"
     session.config.stash[_started] = {
         name: pool.submit(start, options, folder / name) for name, start in _BOOTS.items() if name in wanted
     }

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from harness.machines import Ending, EndKind, Identity, Limits
 from harness.tables import TABLES
@@ -16,6 +17,7 @@ _KINDS = {kind.name: kind.kind for kind in TABLES.record_kinds.values()}
 _KEYS = {
     name: {field.name: key for key, field in fields.items()} for name, fields in TABLES.record_fields.items()
 }
+_SEQUENCE = _KEYS["HEADER"]["sequence"]
 OUTCOMES = {outcome.name: outcome.code for outcome in TABLES.outcomes.values()}
 STOPS = {stop.name: stop.code for stop in TABLES.stops.values()}
 _DEFAULTS: dict[str, object] = {"UINT": 0, "TEXT": "", "BYTES": b"", "REGISTERS": {}, "MSRS": {}}
@@ -35,9 +37,13 @@ class Recording:
             for field in TABLES.record_fields[kind].values()
             if field.presence == "ALWAYS"
         }
-        values |= fields | {"kind": _KINDS[kind], "sequence": self._sequence}
+        values |= fields | {"kind": _KINDS[kind]}
+        return self.item({_KEYS[kind][field]: value for field, value in values.items()})
+
+    def item(self, item: dict[int, Any]) -> bytes:
+        """One record from its map; it gets the next sequence number."""
+        data = encode(dict(sorted((item | {_SEQUENCE: self._sequence}).items())))
         self._sequence += 1
-        data = encode(dict(sorted((_KEYS[kind][field], value) for field, value in values.items())))
         self.data += data
         return data
 
@@ -54,12 +60,15 @@ class Recording:
         return self.record("GUEST_END", index=index, exits=exits, outcome=OUTCOMES[outcome], **fields)
 
     def stop(self, name: str = "DONE", detail: str = "") -> bytes:
-        return self.text(f"exitscope: stop {name}: {detail}") + self.record("END", stop=STOPS[name], detail=detail)
+        return self.text(f"exitscope: stop {name}: {detail}") + self.record(
+            "END", stop=STOPS[name], detail=detail
+        )
 
 
 class FakeMachine:
-    """A machine whose kernel is a Python function: it gets the words of the command line and the number of processors,
-    and gives the bytes to send; how the machine ends is its return value (None: cleanly)."""
+    """A machine whose kernel is a Python function: it gets the words of the command line and the number of
+    processors, and gives the bytes to send; how the machine ends is its return value (None: cleanly).
+    """
 
     takes_image = True
 
@@ -103,8 +112,9 @@ class FakeBoot:
 
 
 def fake_bochs(folder: Path, body: str, *, debugger: bool = True, displays: str = "term") -> Path:
-    """A program that answers like Bochs and then runs the shell commands of `body`, in the run's folder, where `serial` is
-    the serial port."""
+    """A program that answers like Bochs and then runs the shell commands of `body`, in the run's folder,
+    where `serial` is the serial port.
+    """
     program = folder / "fake bochs"
     program.write_text(
         textwrap.dedent(

@@ -26,7 +26,14 @@ def item(kind: str, sequence: int = 0, **fields: Any) -> dict[int, Any]:
 def exit_item(reason: str | int, **fields: Any) -> dict[int, Any]:
     """The map of an EXIT record, of a guest in 64-bit mode where `fields` do not say otherwise."""
     number = TABLES.exit_reason_named[reason].number if isinstance(reason, str) else reason
-    defaults = {"number": 0, "rip": 0x8000, "rflags": 2, "time": 100, "instruction": b"", **_LONG64}
+    defaults: dict[str, Any] = {
+        "number": 0,
+        "rip": 0x8000,
+        "rflags": 2,
+        "time": 100,
+        "instruction": b"",
+        **_LONG64,
+    }
     return item("EXIT", **{**defaults, "reason": number, **fields})
 
 

@@ -1,4 +1,6 @@
-"""Boots and runs: how the guests of a plan come to their runs, whatever the kernel and the machine do meanwhile."""
+"""Boots and runs: how the guests of a plan come to their runs, whatever the kernel and the machine do
+meanwhile.
+"""
 
 from __future__ import annotations
 

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness import display, records
 from harness.blessing import Run, bless
 from harness.expected import ExpectedGuest, parse_trace
 from harness.guests import Guest
 from harness.records import Exit, GuestEnd, Malformed, SequenceGap
-from harness.tables import PROJECT
+from harness.tables import PROJECT, TABLES
 from harness.wire import Damage, Text
-from tests.samples import assemble_sample, exit_port, item, make_begin, make_end, make_exit
+from tests.samples import assemble_sample, exit_item, exit_port, item, make_begin, make_end, make_exit
 
 TRACE = PROJECT / "tests" / "expected" / "sample.trace"
 
@@ -51,7 +53,7 @@ def log(*events: records.Event, guests: dict[str, Guest] | None = None, **option
 
 
 def header(**changes: Any) -> records.Header:
-    fields = {
+    fields: dict[str, Any] = {
         "schema": 1,
         "build": "b1",
         "command_line": "",
@@ -106,6 +108,18 @@ def test_unknown_numbers_are_printed_as_numbers() -> None:
     assert lines[3].startswith("the run ended: 99")
     assert "unknown kind" in lines[4]
     assert "schema 7" in lines[5]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 90),
+    st.lists(st.integers(0, 2**64 - 1), min_size=20, max_size=20),
+    st.binary(max_size=15),
+)
+def test_no_exit_record_at_all_is_too_strange_to_show(reason: int, values: list[int], code: bytes) -> None:
+    keys = [row.key for row in TABLES.record_fields["EXIT"].values() if row.type == "UINT" and row.key > 3]
+    strange = Exit(exit_item(reason, instruction=code) | dict(zip(keys, values)))
+    assert len(log(strange, details=True)) > 1
 
 
 def test_details_add_registers_and_controls() -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.blessing import BlessError, Run, bless
-from harness.comparison import Difference, compare
+from harness.comparison import DIFFERENCE_LIMIT, Difference, compare
 from harness.expected import ExpectedGuest, TraceError, load_trace, parse_trace, stray_guests, trace_path
 from harness.fields import fields_by_name
 from harness.guests import Guest, load_file
@@ -19,10 +21,14 @@ from harness.trace_lines import columns
 from tests.samples import assemble, assemble_sample, exit_port, make_end, make_exit
 
 PATH = Path("sample.trace")
+PIECES = """[sample] CPUID EXCEPTION_NMI first `cpuid` length=2 qualification={ read } _(why) length=_ = { }
+interruption={vector=#UD ` # section "x" end VMFAIL EXIT_PORT rax=0x1 flags={bus_lock} register=RAX""".split(
+    " "
+)
 VALID = 1 << 31
 
 # Exits with every kind of field, all at the label `first`.
-LINES = {
+LINES: dict[str, tuple[str, dict[str, Any]]] = {
     "cpuid": (
         "CPUID first `cpuid` length=2",
         {"reason": "CPUID", "instruction": "0fa2", "instruction_length": 2},
@@ -335,6 +341,16 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         load_trace(path)
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=6)), max_size=12))
+def test_no_text_at_all_raises_anything_but_a_trace_error(pieces: list[str]) -> None:
+    for text in ("".join(pieces), f"[sample]\n{' '.join(pieces)}"):
+        try:
+            parse_trace(text, PATH)
+        except TraceError as error:
+            assert str(error).startswith("sample.trace:")
+
+
 # Comparing
 
 
@@ -505,6 +521,12 @@ def test_a_handler_that_does_not_advance(guest: Guest) -> None:
     exits, _ = run()
     found = compare(sample_trace(), exits[:1] * 50, make_end("WATCHDOG_EXITS", 50), guest)
     assert kinds(found).count("extra") == 48 and found[-1].actual == "WATCHDOG_EXITS"
+
+
+def test_a_guest_that_runs_away_is_told_in_short(guest: Guest) -> None:
+    exits, _ = run()
+    found = compare(sample_trace(), exits[:1] * 5000, make_end("WATCHDOG_EXITS", 5000), guest)
+    assert len(found) <= DIFFERENCE_LIMIT + 2 and found[-1].actual == "WATCHDOG_EXITS"
 
 
 def test_another_end(guest: Guest) -> None:

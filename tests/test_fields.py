@@ -114,8 +114,8 @@ def test_controls() -> None:
     assert in_force["PIN"] == ["EXTERNAL_INTERRUPT_EXITING"] and in_force["EXIT"] == []
 
 
-def defined(reason: str, **facts: Bits) -> set[str]:
-    rows = definitions(TABLES.exit_reason_named[reason], Facts(**facts))
+def defined(reason: str, facts: Facts) -> set[str]:
+    rows = definitions(TABLES.exit_reason_named[reason], facts)
     assert all(row.defined is not None for row in rows.values()), rows
     return {name for name, row in rows.items() if row.defined}
 
@@ -167,12 +167,8 @@ IO = 0x0080_0000
 def test_which_fields_an_exit_has(
     reason: str, qualification: int, interruption: int, vectoring: int, names: str
 ) -> None:
-    facts = {
-        "qualification": Bits(qualification),
-        "interruption": Bits(interruption),
-        "idt_vectoring": Bits(vectoring),
-    }
-    assert defined(reason, **facts) == set(names.split())
+    facts = Facts(Bits(qualification), Bits(interruption), Bits(vectoring))
+    assert defined(reason, facts) == set(names.split())
 
 
 def test_string_information_needs_the_capability() -> None:

@@ -49,7 +49,9 @@ def test_identity(tmp_path: Path) -> None:
 
 
 def test_the_configuration_is_written_for_this_build(tmp_path: Path) -> None:
-    machine = bochs(tmp_path, 'cat bochsrc > serial; echo "$@" > serial', debugger=False, displays="sdl nogui")
+    machine = bochs(
+        tmp_path, 'cat bochsrc > serial; echo "$@" > serial', debugger=False, displays="sdl nogui"
+    )
     text = run(machine.boot(tmp_path / "image", 2, Limits()))[0].decode()
     assert "display_library: nogui\n" in text
     assert "model=tigerlake, count=2," in text
@@ -166,7 +168,10 @@ def test_a_build_with_its_own_rom_files(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "BIOS-bochs-latest").touch()
     monkeypatch.setenv("BXSHARE", str(tmp_path))
     machine = bochs(tmp_path, "cat bochsrc > serial")
-    assert f'file="{tmp_path}/BIOS-bochs-latest"' in run(machine.boot(tmp_path / "image", 1, Limits()))[0].decode()
+    assert (
+        f'file="{tmp_path}/BIOS-bochs-latest"'
+        in run(machine.boot(tmp_path / "image", 1, Limits()))[0].decode()
+    )
 
 
 def test_kvm_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

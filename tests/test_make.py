@@ -1,4 +1,6 @@
-"""The Makefile: a change rebuilds what depends on it, and nothing else. Tried on a project of three small files."""
+"""The Makefile: a change rebuilds what depends on it, and nothing else. Tried on a project of three small
+files.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`make new-guest`: what it writes assembles, for every mode and reason, and it never writes over anything."""
+"""`make new-guest`: what it writes assembles, for every mode and reason, and it never writes over
+anything.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The whole path, from GRUB to records: order and repetition do not matter, unruly guests do no harm, and what a machine
-lacks is said.
+"""The whole path, from GRUB to records: order and repetition do not matter, unruly guests do no harm, and
+what a machine lacks is said.
 """
 
 from __future__ import annotations

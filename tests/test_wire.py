@@ -1,4 +1,4 @@
-"""harness.wire: any bytes at all are decoded without an exception, and no frame comes out that was not sent."""
+"""harness.wire: any bytes at all are decoded without an exception, and no frame that was not sent."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The machines that the kernel can run on, and the choice among them by name.
 
-`bochs` is the default; `qemu` uses KVM with nested VMX; `qemu-tcg` has no VMX; `serial:DEVICE` is real hardware.
+`bochs` is the default; `qemu` uses KVM with nested VMX; `qemu-tcg` has no VMX; `serial:DEVICE` is real
+hardware.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ NAMES = ("bochs", "qemu", "qemu-tcg", "serial:DEVICE")
 
 
 def choose(name: str, *, model: str, bochs: str, qemu: str, runs: Path) -> Machine:
-    """The machine of this name. `model` may be empty: the machine's default. `runs` is the folder for its runs' files.
+    """The machine of this name. `model` may be empty: the machine's default. `runs` is the folder for its
+    runs' files.
 
     Raises MachineError when there is no such machine, or when it cannot be used here.
     """

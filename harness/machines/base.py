@@ -1,7 +1,7 @@
 """What a machine is: something that boots an image and sends bytes over a serial port until it ends.
 
-Every machine of this package gives the same things, so that the rest of the harness does not care which one it is. Used
-by harness.boots, which plans the boots, and by the machines themselves.
+Every machine of this package gives the same things, so that the rest of the harness does not care which one
+it is. Used by harness.boots, which plans the boots, and by the machines themselves.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ class Identity:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a machine may run, in seconds: altogether, without sending a byte, and after its last record."""
+    """How long a machine may run, in seconds: altogether, without sending a byte, and after its last
+    record.
+    """
 
     overall: float = 300.0
     silence: float = 15.0
@@ -57,7 +59,9 @@ class Limits:
 
 
 class Boot(Protocol):
-    """One boot of a machine. Iterating over it gives the serial port's bytes as they come, until the machine ends."""
+    """One boot of a machine. Iterating over it gives the serial port's bytes as they come, until the machine
+    ends.
+    """
 
     def __enter__(self) -> Boot:
         ...
@@ -71,8 +75,9 @@ class Boot(Protocol):
         ...
 
     def farewell(self) -> None:
-        """The kernel has said its last word: a machine that goes on for longer than the limit is ended, and that
-        counts as a clean end."""
+        """The kernel has said its last word: a machine that goes on for longer than the limit is ended, and
+        that counts as a clean end.
+        """
 
     def abort(self) -> None:
         """Ends the iteration soon, however the machine is. Called from another thread."""
@@ -91,8 +96,9 @@ class Machine(Protocol):
 
     @property
     def takes_image(self) -> bool:
-        """Whether the machine boots the image it is given. Real hardware does not: somebody boots it by hand, so that
-        neither the guests nor the number of processors can be chosen, and there is no second boot."""
+        """Whether the machine boots the image it is given. Real hardware does not: somebody boots it by hand,
+        so that neither the guests nor the number of processors can be chosen, and there is no second boot.
+        """
 
     def check(self) -> None:
         """Raises MachineError when the machine cannot be used here."""

@@ -1,7 +1,7 @@
 """Bochs: the default machine, because it needs no VT-x and gives the same bytes in every run.
 
-Debian's build has the internal debugger, SMP and the `term` display; another build (BOCHS=PATH) may have neither, so
-that what it can do is asked of the program itself.
+Debian's build has the internal debugger, SMP and the `term` display; another build (BOCHS=PATH) may have
+neither, so that what it can do is asked of the program itself.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from harness.machines.base import Boot, Ending, EndKind, Identity, Limits, Machi
 from harness.machines.process import ProcessBoot, last_words, serial_path, signal_name
 
 DEFAULT_MODEL = "tigerlake"
-# Emulated instructions a second. The serial port is paced by emulated time: the fewer instructions make up a second, the
-# less real time a byte takes.
+# Emulated instructions a second. The serial port is paced by emulated time: the fewer instructions make up a
+# second, the less real time a byte takes.
 _INSTRUCTIONS_PER_SECOND = 1_000_000
 # `rfb` is not among them: it would open a network port.
 _DISPLAYS = ("term", "nogui", "x", "sdl2", "sdl")
@@ -29,7 +29,8 @@ _VGA_BIOS_NAMES = ("VGABIOS-lgpl-latest.bin", "VGABIOS-lgpl-latest", "vgabios.bi
 _PROBE_LIMIT = 10.0
 # TERM: the `term` display can hang on terminals that are more than dumb.
 _ENVIRONMENT = {"TERM": "dumb"}
-# `c` starts the machine; when the kernel asks for its end (port 0x8900), the debugger comes back and reads `q`.
+# `c` starts the machine; when the kernel asks for its end (port 0x8900), the debugger comes back and reads
+# `q`.
 _DEBUGGER_COMMANDS = "c\nq\n"
 
 _CONFIGURATION = """\
@@ -144,7 +145,8 @@ class Bochs:
         for display in _DISPLAYS:
             if display in _NEED_A_SCREEN and not os.environ.get("DISPLAY"):
                 continue
-            # Bochs reads its configuration line by line, and stops at the first error: here the last line at latest.
+            # Bochs reads its configuration line by line, and stops at the first error: here the last line at
+            # latest.
             with tempfile.NamedTemporaryFile("w", prefix="exitscope-", suffix=".bochsrc") as configuration:
                 configuration.write(f"display_library: {display}\ncpu: model=none_such\n")
                 configuration.flush()

@@ -1,7 +1,7 @@
 """Runs an emulator as a child process with its serial port on a pipe: for Bochs and QEMU.
 
-Every wait has a limit, only the child that was started here is killed (with the processes that it started itself, its
-session), and each run has a folder of its own, which is kept when the run ended badly.
+Every wait has a limit, only the child that was started here is killed (with the processes that it started
+itself, its session), and each run has a folder of its own, which is kept when the run ended badly.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ _BATCH_INTERVAL = 0.002
 class ProcessBoot:
     """One run of an emulator.
 
-    The serial port is a named pipe in the run's folder: the emulator opens it like a file (`serial_path`). `command`
-    is given the folder and returns the command line; it may put files there. `judge` is given the exit status (negative:
-    the signal that ended it) and the folder when the emulator has ended by itself, and says how that is to be taken.
+    The serial port is a named pipe in the run's folder: the emulator opens it like a file (`serial_path`).
+    `command` is given the folder and returns the command line; it may put files there. `judge` is given the
+    exit status (negative: the signal that ended it) and the folder when the emulator has ended by itself, and
+    says how that is to be taken.
     """
 
     def __init__(
@@ -133,7 +134,8 @@ class ProcessBoot:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # The emulator, if it still runs, and what it may have started. It is not reaped yet, so the id is still its own.
+        # The emulator, if it still runs, and what it may have started. It is not reaped yet, so the id is
+        # still its own.
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         os.close(self._process_handle)

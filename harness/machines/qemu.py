@@ -45,7 +45,8 @@ class Qemu:
         )[1:]
         if self._model not in models:
             raise MachineError(
-                f"qemu: {self.identity.version} has no processor model {self._model!r}; it has {' '.join(models)}"
+                f"qemu: {self.identity.version} has no processor model {self._model!r}; it has "
+                + " ".join(models)
             )
 
     def boot(self, image: Path, processors: int, limits: Limits) -> Boot:

@@ -101,9 +101,11 @@ enum guest_translation guest_translate(const struct guest_paging *paging, u64 li
 		unsigned bits = level == mode->levels - 1 ? mode->top_index_bits : mode->index_bits;
 		u64 entry = 0;
 
-		if (!paging->read(paging->context,
-				  table + ((linear >> shift) & (BIT(bits) - 1)) * mode->entry_size, &entry,
-				  mode->entry_size))
+		if (top_of_pae && paging->has_pdptes)
+			entry = paging->pdptes[linear >> shift];
+		else if (!paging->read(paging->context,
+				       table + ((linear >> shift) & (BIT(bits) - 1)) * mode->entry_size,
+				       &entry, mode->entry_size))
 			return GUEST_TABLE_UNREADABLE;
 		if (!(entry & ENTRY_PRESENT)) {
 			*error_code = fault_code(paging, access, false);

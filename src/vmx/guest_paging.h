@@ -15,6 +15,10 @@ struct guest_paging {
 	u64 cr4;
 	u64 efer;
 	bool user; /* the access is made at CPL 3 */
+	/* PAE paging with EPT: the processor has the four PDPTEs in registers, and does not read them from
+	 * the table at CR3 again (SDM, "PDPTE Registers"). */
+	bool has_pdptes;
+	u64 pdptes[4];
 	/* Reads size bytes (4 or 8) at a guest-physical address; false when nothing is there. */
 	bool (*read)(void *context, u64 address, void *value, size_t size);
 	void *context;

@@ -60,10 +60,8 @@ static bool read_table(void *context, u64 address, void *value, size_t size)
 
 static struct guest_paging paging_of(struct vcpu *vcpu)
 {
-	u64 cr0 = vmcs_read(VMCS_GUEST_CR0);
-
-	return (struct guest_paging){
-		.cr0 = cr0,
+	struct guest_paging paging = {
+		.cr0 = vmcs_read(VMCS_GUEST_CR0),
 		.cr3 = vmcs_read(VMCS_GUEST_CR3),
 		.cr4 = vmcs_read(VMCS_GUEST_CR4),
 		.efer = vmcs_read(VMCS_VM_ENTRY_CONTROLS) & control_mask(CONTROL_IA32E_MODE_GUEST) ? EFER_LMA
@@ -71,7 +69,17 @@ static struct guest_paging paging_of(struct vcpu *vcpu)
 		.user = CPL_OF_ACCESS_RIGHTS(vmcs_read(VMCS_GUEST_SS_ACCESS_RIGHTS)) == 3,
 		.read = read_table,
 		.context = &vcpu->memory,
+		/* Without EPT the VMCS has no PDPTEs that count. */
+		.has_pdptes = vcpu->memory.has_ept,
 	};
+
+	if (paging.has_pdptes) {
+		paging.pdptes[0] = vmcs_read(VMCS_GUEST_PDPTE0);
+		paging.pdptes[1] = vmcs_read(VMCS_GUEST_PDPTE1);
+		paging.pdptes[2] = vmcs_read(VMCS_GUEST_PDPTE2);
+		paging.pdptes[3] = vmcs_read(VMCS_GUEST_PDPTE3);
+	}
+	return paging;
 }
 
 /* The pieces of [linear, linear+size) that lie in one page each: at most two. */

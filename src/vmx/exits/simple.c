@@ -106,6 +106,10 @@ enum exit_next exit_xsetbv(struct vcpu *vcpu, const struct vm_exit *exit)
 	u64 value = (u32)vcpu_read_register(vcpu, RAX) | vcpu_read_register(vcpu, RDX) << 32;
 	u32 number = (u32)vcpu_read_register(vcpu, RCX);
 
+	/* The fault of ring 3 has priority over the exit, but not on every processor that there is. */
+	if ((exit->cr0 & CR0_PE) &&
+	    CPL_OF_ACCESS_RIGHTS(vcpu_read_vmcs(vcpu, VMCS_GUEST_SS_ACCESS_RIGHTS)) != 0)
+		return inject_exception_with_code(vcpu, VECTOR_GENERAL_PROTECTION, 0);
 	if (number != 0 || !xcr0_is_valid(value, supported))
 		return inject_exception_with_code(vcpu, VECTOR_GENERAL_PROTECTION, 0);
 	vcpu_write_state(vcpu, VCPU_XCR0, value);
