@@ -160,9 +160,11 @@ build/unruly/kernel-stripped.elf: build/kernel-stripped.elf
 
 # ---- Unit tests in C -------------------------------------------------------------------------------------------------
 
-# A test names the sources that it needs in a comment at its top: /* sources: src/lib/format.c src/lib/string.c */
+# A test names the sources that it needs in a comment at its top: /* sources: src/lib/format.c src/vmx/exits/ */
+# A folder stands for all of its .c files.
 
-unit_sources = $(shell sed -n 's|^.*sources: *\(.*[^ ]\) *\*/.*|\1|p' $(1))
+unit_sources = $(foreach name,$(shell sed -n 's|^.*sources: *\(.*[^ ]\) *\*/.*|\1|p' $(1)),$(if \
+	$(filter %/,$(name)),$(sort $(wildcard $(name)*.c)),$(name)))
 
 define unit_rule
 build/unit/$(1): build/native/tests/unit/$(1).o $(patsubst %.c,build/native/%.o,$(call unit_sources,tests/unit/$(1).c))

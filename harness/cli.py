@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from harness import bench, jobs, new_guest
@@ -165,7 +165,7 @@ def _log(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _log_one(path: Path, guests: dict[str, Guest], chosen: set[str] | None, details: bool) -> None:
+def _log_one(path: Path, guests: Mapping[str, Guest], chosen: set[str] | None, details: bool) -> None:
     """Prints one recording. With `chosen` only those guests, and nothing of what lies between guests."""
     collector = Collector()
     log = Log(sys.stdout, guests, details)

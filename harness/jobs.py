@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness import machines
 from harness.boots import BootReport, Happening, Plan, Planned, Session, Site
@@ -158,9 +160,15 @@ class Job:
         return not self.problems and all(verdict.status.is_good for verdict in self.verdicts)
 
 
-def all_guests() -> dict[str, Guest]:
+def all_guests() -> Mapping[str, Guest]:
     """Every guest of the catalogue. Raises GuestError."""
-    return load_guests(BUILD / "guests")
+    return guests_of(BUILD)
+
+
+@functools.cache
+def guests_of(build: Path) -> Mapping[str, Guest]:
+    """The guests of a build folder, by name; read once. Raises GuestError."""
+    return load_guests(build / "guests")
 
 
 def counts(verdicts: Iterable[Verdict]) -> str:

@@ -57,7 +57,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     tests = [item for item in items if isinstance(item, GuestItem)]
     others = [item for item in items if not isinstance(item, GuestItem)]
-    if tests:
+    # A guest that could not be read is an error already; nothing will be run then.
+    if tests and not tests[0].session.testsfailed:
         try:
             chosen = {
                 guest.name
@@ -74,11 +75,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Starts the machine."""
     guests = [item.guest for item in session.items if isinstance(item, GuestItem)]
-    if not guests or session.config.option.collectonly:
+    if not guests or session.config.option.collectonly or session.testsfailed:
         return
     try:
         session.config.stash[BACKGROUND] = background = Background(guests, session.config.stash[OPTIONS])
-    except (MachineError, DeviationError) as error:
+    except (MachineError, DeviationError, GuestError) as error:
         raise pytest.UsageError(str(error)) from error
     background.start()
 

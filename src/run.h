@@ -9,7 +9,7 @@
 #include "vmx/vcpu.h"
 
 /* Exits that a guest may make before the watchdog ends it. */
-#define EXIT_BUDGET 10000
+#define EXIT_BUDGET 1000
 
 /* Milliseconds of host time that a guest may run without an exit. */
 #define TIME_BUDGET_MILLISECONDS 100

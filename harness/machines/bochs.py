@@ -33,6 +33,7 @@ _ENVIRONMENT = {"TERM": "dumb"}
 # `q`.
 _DEBUGGER_COMMANDS = "c\nq\n"
 
+# The second drive is there because the BIOS waits long for one that is not.
 _CONFIGURATION = """\
 config_interface: textconfig
 display_library: {display}
@@ -43,6 +44,7 @@ vgaromimage: file="{vga_bios}"
 pci: enabled=1, chipset=i440fx
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=cdrom, path=image.iso, status=inserted
+ata0-slave: type=cdrom, path=none, status=ejected
 boot: cdrom
 clock: sync=none, time0=946684800
 log: bochs.log
@@ -67,13 +69,13 @@ class Bochs:
 
     @functools.cached_property
     def identity(self) -> Identity:
-        found = re.search(r"Bochs x86 Emulator (\S+)", self._ask("--help", "cpu"))
+        found = re.search(r"Bochs x86 Emulator (\S+)", _ask(self._path, "--help", "cpu"))
         return Identity("bochs", found[1] if found else "of unknown version", self._model)
 
     @functools.cached_property
     def models(self) -> list[str]:
         """The processor models that this Bochs knows."""
-        text = self._ask("--help", "cpu").partition("Supported CPU models:")[2]
+        text = _ask(self._path, "--help", "cpu").partition("Supported CPU models:")[2]
         return re.findall(r"^([a-z0-9_]+)$", text, re.MULTILINE)
 
     def check(self) -> None:
@@ -118,26 +120,9 @@ class Bochs:
             )
         return str(Path(path).absolute())
 
-    @functools.cache
-    def _ask(self, *arguments: str) -> str:
-        """What the program prints when it is called so; both of its outputs."""
-        try:
-            asked = subprocess.run(
-                [self._path, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=_PROBE_LIMIT,
-                env={**os.environ, **_ENVIRONMENT},
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise MachineError(f"bochs: {self._path} cannot be run: {error}") from error
-        return asked.stdout.decode(errors="replace")
-
     @functools.cached_property
     def _has_debugger(self) -> bool:
-        return "-rc " in self._ask("--help")
+        return "-rc " in _ask(self._path, "--help")
 
     @functools.cached_property
     def _display(self) -> str:
@@ -145,15 +130,8 @@ class Bochs:
         for display in _DISPLAYS:
             if display in _NEED_A_SCREEN and not os.environ.get("DISPLAY"):
                 continue
-            # Bochs reads its configuration line by line, and stops at the first error: here the last line at
-            # latest.
-            with tempfile.NamedTemporaryFile("w", prefix="exitscope-", suffix=".bochsrc") as configuration:
-                configuration.write(f"display_library: {display}\ncpu: model=none_such\n")
-                configuration.flush()
-                if f"display library '{display}' not available" not in self._ask(
-                    "-q", "-f", configuration.name
-                ):
-                    return display
+            if _has_display(self._path, display):
+                return display
         raise MachineError(f"bochs: {self._path} has none of the display libraries {' '.join(_DISPLAYS)}")
 
     @functools.cached_property
@@ -183,6 +161,35 @@ class Bochs:
             f"bochs: no {what} ({' or '.join(names)}) in {', '.join(map(str, folders))}; "
             "install bochsbios and vgabios, or set BXSHARE to the folder that has it"
         )
+
+
+@functools.cache
+def _ask(path: str, *arguments: str) -> str:
+    """What a Bochs prints when it is called so; both of its outputs."""
+    try:
+        asked = subprocess.run(
+            [path, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_PROBE_LIMIT,
+            env={**os.environ, **_ENVIRONMENT},
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise MachineError(f"bochs: {path} cannot be run: {error}") from error
+    return asked.stdout.decode(errors="replace")
+
+
+@functools.cache
+def _has_display(path: str, display: str) -> bool:
+    """Whether a Bochs has a display library. It reads its configuration line by line, and stops at the first
+    error: here the last line at latest.
+    """
+    with tempfile.NamedTemporaryFile("w", prefix="exitscope-", suffix=".bochsrc") as configuration:
+        configuration.write(f"display_library: {display}\ncpu: model=none_such\n")
+        configuration.flush()
+        return f"display library '{display}' not available" not in _ask(path, "-q", "-f", configuration.name)
 
 
 def _judge(status: int, folder: Path) -> Ending:

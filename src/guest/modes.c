@@ -167,19 +167,24 @@ static u64 mapped_bytes(const struct vcpu *vcpu)
 	return vcpu->memory.has_ept ? MAPPED_BYTES : GUEST_MEMORY_SIZE;
 }
 
+static void fill_last_level(struct vcpu *vcpu, bool wide)
+{
+	u64 entry = guest_memory_physical(&vcpu->memory, 0) | PTE_TABLE;
+	u64 count = mapped_bytes(vcpu) / PAGE_BYTES;
+	u64 *wide_entries = at(vcpu, GUEST_PT);
+	u32 *narrow_entries = at(vcpu, GUEST_PT);
+
+	for (u64 i = 0; wide && i < count; i++)
+		wide_entries[i] = entry + i * PAGE_BYTES;
+	for (u64 i = 0; !wide && i < count; i++)
+		narrow_entries[i] = (u32)(entry + i * PAGE_BYTES);
+}
+
 static void fill_page_tables(struct vcpu *vcpu, enum paging paging)
 {
 	bool wide = paging != PAGING_32BIT;
 
-	for (u64 address = 0; address < mapped_bytes(vcpu); address += PAGE_BYTES) {
-		u64 entry = guest_memory_physical(&vcpu->memory, address) | PTE_TABLE;
-		u64 index = address / PAGE_BYTES;
-
-		if (wide)
-			((u64 *)at(vcpu, GUEST_PT))[index] = entry;
-		else
-			((u32 *)at(vcpu, GUEST_PT))[index] = (u32)entry;
-	}
+	fill_last_level(vcpu, wide);
 
 	u64 table = guest_memory_physical(&vcpu->memory, GUEST_PT) | PTE_TABLE;
 	u64 directory = guest_memory_physical(&vcpu->memory, GUEST_PD) | PTE_TABLE;

@@ -49,7 +49,7 @@ bool ept_create(struct ept *ept)
 static void destroy_table(u64 *table, unsigned level)
 {
 	for (unsigned i = 0; level > 0 && i < ENTRIES; i++) {
-		if (is_table(table[i]))
+		if (table[i] && is_table(table[i]))
 			destroy_table(entry_table(table[i]), level - 1);
 	}
 	pages_free(table, 1);
@@ -103,14 +103,21 @@ static unsigned level_of_size(u64 page_size)
 bool ept_map(struct ept *ept, u64 guest, u64 host, u64 length, u64 page_size, u32 access, u32 memory_type)
 {
 	unsigned level = level_of_size(page_size);
+	u64 flags = memory_type << ENTRY_TYPE_SHIFT | access | ENTRY_LEAF | (level > 0 ? ENTRY_LARGE : 0);
+	u64 offset = 0;
 
-	for (u64 offset = 0; offset < length; offset += page_size) {
+	while (offset < length) {
 		u64 *entry = find_entry(ept, guest + offset, level, true);
 
-		if (!entry || (level > 0 && is_table(*entry)))
+		if (!entry)
 			return false;
-		*entry = (host + offset) | (memory_type << ENTRY_TYPE_SHIFT) | access | ENTRY_LEAF |
-			 (level > 0 ? ENTRY_LARGE : 0);
+		/* As far as this table goes, the entries stand in a row. */
+		for (unsigned i = level_index(guest + offset, level); i < ENTRIES && offset < length; i++) {
+			if (level > 0 && is_table(*entry))
+				return false;
+			*entry++ = (host + offset) | flags;
+			offset += page_size;
+		}
 	}
 	return true;
 }

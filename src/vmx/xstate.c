@@ -12,6 +12,7 @@
 #include "lib/string.h"
 
 #define CPUID_1_ECX_XSAVE BIT(26)
+#define CPUID_D1_EAX_XSAVEOPT BIT(0)
 #define LEAF_XSTATE 0xd
 
 #define HOST_XSS 0
@@ -26,6 +27,9 @@
 
 /* The host's XCR0: all that the processor supports. 0 on a processor without XSAVE. */
 static u64 host_xcr0;
+/* XSAVEOPT does not write what is still as XRSTOR loaded it. */
+static bool has_xsaveopt;
+static size_t area_bytes = XSTATE_BYTES;
 
 void xstate_init(void)
 {
@@ -37,6 +41,8 @@ void xstate_init(void)
 	if (supported.ecx > XSTATE_BYTES)
 		panic("this processor's XSAVE area has %u bytes, more than the %u that there is room for",
 		      supported.ecx, XSTATE_BYTES);
+	area_bytes = supported.ecx;
+	has_xsaveopt = cpuid(LEAF_XSTATE, 1).eax & CPUID_D1_EAX_XSAVEOPT;
 	host_xcr0 = (u64)supported.edx << 32 | supported.eax;
 	xsetbv_safe(0, host_xcr0);
 }
@@ -46,7 +52,7 @@ void xstate_reset(struct xstate *xstate)
 	static const u16 fcw = FCW_RESET;
 	static const u32 mxcsr = MXCSR_RESET;
 
-	memset(xstate->area, 0, sizeof(xstate->area));
+	memset(xstate->area, 0, area_bytes);
 	memcpy(xstate->area + FCW_OFFSET, &fcw, sizeof(fcw));
 	memcpy(xstate->area + MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
 }
@@ -74,5 +80,8 @@ void xstate_save(struct xstate *xstate, u64 xcr0, u64 xss)
 		wrmsr_safe(IA32_XSS, HOST_XSS);
 	if (xcr0 != host_xcr0)
 		xsetbv_safe(0, host_xcr0);
-	xsave(xstate->area, host_xcr0);
+	if (has_xsaveopt)
+		xsaveopt(xstate->area, host_xcr0);
+	else
+		xsave(xstate->area, host_xcr0);
 }

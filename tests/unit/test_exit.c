@@ -1,9 +1,7 @@
 /*
  * The table of exit reasons (vmx/exit.h): names, handlers, and which exit-information fields are defined.
  */
-/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/common.c src/vmx/exits/control_registers.c */
-/* sources: src/vmx/exits/cpuid.c src/vmx/exits/debug_registers.c src/vmx/exits/io.c src/vmx/exits/msr.c */
-/* sources: src/vmx/exits/simple.c */
+/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/ */
 #include "fake_vcpu.h"
 
 #define EVENT(type, vector) (EVENT_VALID | (u32)EVENT_##type << EVENT_TYPE_SHIFT | (vector))

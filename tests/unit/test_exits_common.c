@@ -1,9 +1,7 @@
 /*
  * The steps that exit handlers share (vmx/exits/common.c): past an instruction, a fault, an event given back.
  */
-/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/common.c src/vmx/exits/control_registers.c */
-/* sources: src/vmx/exits/cpuid.c src/vmx/exits/debug_registers.c src/vmx/exits/io.c src/vmx/exits/msr.c */
-/* sources: src/vmx/exits/simple.c */
+/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/ */
 #include "fake_vcpu.h"
 
 #define BLOCKING_BY_STI BIT(0)

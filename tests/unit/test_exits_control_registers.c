@@ -2,9 +2,7 @@
  * Accesses to control registers (vmx/exits/control_registers.c): what the guest may write, what its real
  * registers then hold, and the way into and out of IA-32e mode (SDM, "MOV - Move to/from Control Registers").
  */
-/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/common.c src/vmx/exits/control_registers.c */
-/* sources: src/vmx/exits/cpuid.c src/vmx/exits/debug_registers.c src/vmx/exits/io.c src/vmx/exits/msr.c */
-/* sources: src/vmx/exits/simple.c */
+/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/ */
 #include "fake_vcpu.h"
 #include "vmx/controls.h"
 #include "vmx/exit_fields.h"

@@ -2,9 +2,7 @@
  * CPUID as the guest sees it (vmx/exits/cpuid.c): VMX hidden, the hypervisor's leaves, bits that mirror the
  * guest.
  */
-/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/common.c src/vmx/exits/control_registers.c */
-/* sources: src/vmx/exits/cpuid.c src/vmx/exits/debug_registers.c src/vmx/exits/io.c src/vmx/exits/msr.c */
-/* sources: src/vmx/exits/simple.c */
+/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/ */
 #include "fake_vcpu.h"
 
 #define VMX BIT(5)

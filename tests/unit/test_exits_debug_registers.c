@@ -1,9 +1,7 @@
 /*
  * MOV to and from debug registers (vmx/exits/debug_registers.c), with the faults that the exit comes before.
  */
-/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/common.c src/vmx/exits/control_registers.c */
-/* sources: src/vmx/exits/cpuid.c src/vmx/exits/debug_registers.c src/vmx/exits/io.c src/vmx/exits/msr.c */
-/* sources: src/vmx/exits/simple.c */
+/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/ */
 #include "fake_vcpu.h"
 #include "vmx/exit_fields.h"
 

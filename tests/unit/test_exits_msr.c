@@ -1,10 +1,9 @@
 /*
  * RDMSR and WRMSR (vmx/exits/msr.c): every row of msrs.def, and the registers with rules of their own.
  */
-/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/common.c src/vmx/exits/control_registers.c */
-/* sources: src/vmx/exits/cpuid.c src/vmx/exits/debug_registers.c src/vmx/exits/io.c src/vmx/exits/msr.c */
-/* sources: src/vmx/exits/simple.c */
+/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/ */
 #include "fake_vcpu.h"
+#include "vmx/controls.h"
 #include "arch/x86_64/msr.h"
 
 #define HIGH_HALF 0xdeadbeef00000000ull
@@ -173,7 +172,10 @@ static void test_time_stamp_counter(void **state)
 	(void)state;
 	vcpu->tsc = 0x500000000;
 	vcpu->vmcs[VMCS_TSC_OFFSET] = 0x10;
+	assert_reads(vcpu, IA32_TIME_STAMP_COUNTER, 0x500000000); /* not used without its control */
+	vcpu->vmcs[VMCS_PRIMARY_PROCESSOR_BASED_CONTROLS] = control_mask(CONTROL_USE_TSC_OFFSETTING);
 	assert_reads(vcpu, IA32_TIME_STAMP_COUNTER, 0x500000010);
+	vcpu->vmcs[VMCS_PRIMARY_PROCESSOR_BASED_CONTROLS] = 0; /* the write sets it */
 	assert_writes(vcpu, IA32_TIME_STAMP_COUNTER, 7);
 	assert_int_equal(vcpu->vmcs[VMCS_TSC_OFFSET], (u64)7 - 0x500000000);
 	vcpu->tsc += 100;

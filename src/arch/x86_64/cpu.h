@@ -142,6 +142,14 @@ static inline void xsave(void *area, u64 components)
 		     : "memory");
 }
 
+static inline void xsaveopt(void *area, u64 components)
+{
+	asm volatile("xsaveopt64 (%0)"
+		     :
+		     : "r"(area), "a"((u32)components), "d"((u32)(components >> 32))
+		     : "memory");
+}
+
 static inline void xrstor(const void *area, u64 components)
 {
 	asm volatile("xrstor64 (%0)"

@@ -47,6 +47,10 @@ enum exit_next inject_exception(struct vcpu *vcpu, unsigned vector);
 enum exit_next inject_exception_with_code(struct vcpu *vcpu, unsigned vector, u32 error_code);
 enum exit_next inject_page_fault(struct vcpu *vcpu, const struct memory_fault *fault);
 
+/* The guest's time-stamp counter, in ticks (time_stamp.c). */
+u64 read_guest_tsc(struct vcpu *vcpu);
+void write_guest_tsc(struct vcpu *vcpu, u64 value);
+
 /* True in 64-bit mode: IA-32e mode with CS.L set. */
 bool in_64_bit_mode(const struct vm_exit *exit);
 

@@ -73,7 +73,7 @@ static bool read_msr(struct vcpu *vcpu, u32 number, u64 *value)
 
 	switch (number) {
 	case IA32_TIME_STAMP_COUNTER:
-		*value = vcpu_host_tsc(vcpu) + vcpu_read_vmcs(vcpu, VMCS_TSC_OFFSET);
+		*value = read_guest_tsc(vcpu);
 		return true;
 	case IA32_EFER:
 		if (!vcpu_has_vmcs_field(vcpu, VMCS_GUEST_EFER))
@@ -138,7 +138,7 @@ static bool write_msr(struct vcpu *vcpu, u32 number, u64 value)
 
 	switch (number) {
 	case IA32_TIME_STAMP_COUNTER:
-		vcpu_write_vmcs(vcpu, VMCS_TSC_OFFSET, value - vcpu_host_tsc(vcpu));
+		write_guest_tsc(vcpu, value);
 		return true;
 	case IA32_EFER:
 		return write_efer(vcpu, value);

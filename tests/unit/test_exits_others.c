@@ -1,10 +1,8 @@
 /*
- * The handlers of a few lines each (vmx/exits/simple.c): HLT, VMCALL, RDTSC, RDTSCP, interrupts, EPT
+ * The handlers that have no test of their own: HLT, VMCALL, RDTSC, RDTSCP, interrupts, EPT
  * violations, XSETBV.
  */
-/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/common.c src/vmx/exits/control_registers.c */
-/* sources: src/vmx/exits/cpuid.c src/vmx/exits/debug_registers.c src/vmx/exits/io.c src/vmx/exits/msr.c */
-/* sources: src/vmx/exits/simple.c */
+/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/ */
 #include "fake_vcpu.h"
 #include "arch/x86_64/msr.h"
 #include "vmx/controls.h"
@@ -63,11 +61,24 @@ static void test_rdtsc_adds_the_offset(void **state)
 	(void)state;
 	vcpu->tsc = 0x00000001fffffff0;
 	vcpu->vmcs[VMCS_TSC_OFFSET] = 0x20;
+	vcpu->vmcs[VMCS_PRIMARY_PROCESSOR_BASED_CONTROLS] = control_mask(CONTROL_USE_TSC_OFFSETTING);
 	vcpu->registers[RAX] = vcpu->registers[RDX] = vcpu->registers[RCX] = HIGH_HALF;
 	assert_past(vcpu, &exit_, fake_run(vcpu, &exit_));
 	assert_int_equal(vcpu->registers[RAX], 0x10);
 	assert_int_equal(vcpu->registers[RDX], 2);
 	assert_int_equal(vcpu->registers[RCX], HIGH_HALF);
+}
+
+static void test_rdtsc_without_offsetting_is_the_hosts(void **state)
+{
+	struct vcpu *vcpu = at(EXIT_REASON_RDTSC, 2);
+
+	(void)state;
+	vcpu->tsc = 0x00000001fffffff0;
+	vcpu->vmcs[VMCS_TSC_OFFSET] = 0x20;
+	assert_past(vcpu, &exit_, fake_run(vcpu, &exit_));
+	assert_int_equal(vcpu->registers[RAX], 0xfffffff0);
+	assert_int_equal(vcpu->registers[RDX], 1);
 }
 
 static void test_rdtscp_gives_tsc_aux(void **state)
@@ -77,6 +88,7 @@ static void test_rdtscp_gives_tsc_aux(void **state)
 	(void)state;
 	vcpu->tsc = 5;
 	vcpu->vmcs[VMCS_TSC_OFFSET] = (u64)-6; /* the sum wraps */
+	vcpu->vmcs[VMCS_PRIMARY_PROCESSOR_BASED_CONTROLS] = control_mask(CONTROL_USE_TSC_OFFSETTING);
 	fake_set_msr(vcpu, IA32_TSC_AUX, 0x7);
 	vcpu->registers[RCX] = HIGH_HALF;
 	assert_past(vcpu, &exit_, fake_run(vcpu, &exit_));
@@ -216,6 +228,7 @@ int main(void)
 		cmocka_unit_test(test_hlt_with_interrupts_off_ends),
 		cmocka_unit_test(test_vmcall_known_and_unknown),
 		cmocka_unit_test(test_rdtsc_adds_the_offset),
+		cmocka_unit_test(test_rdtsc_without_offsetting_is_the_hosts),
 		cmocka_unit_test(test_rdtscp_gives_tsc_aux),
 		cmocka_unit_test(test_external_interrupt_is_taken),
 		cmocka_unit_test(test_ept_violation_is_granted_or_not),
