@@ -230,9 +230,11 @@ bench: kernel guests
 C_FILES = $(call find,src,*.c) $(call find,src,*.h) $(call find,tests,*.c)
 
 ## lint		check format, types and style of all the sources
-lint: | deps-lint
+lint: build/include/build_id.h | deps-lint
 	$(call say,LINT,C)
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
+	$(Q)printf '%s\n' $(filter %.c,$(KERNEL_SOURCES)) | xargs -P$$(nproc) -n8 sh -c \
+		'clang-tidy --quiet "$$@" -- $(filter-out -fno-pic -no-pie,$(KERNEL_CFLAGS)) 2>build/clang-tidy.log' sh
 	$(call say,LINT,Python)
 	$(Q)black --quiet --check --diff harness tests
 	$(Q)flake8 harness tests

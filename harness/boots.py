@@ -7,20 +7,24 @@ so that there are at most as many boots as guests. Used by the command line and 
 
 from __future__ import annotations
 
+import fcntl
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from harness.iso import image
-from harness.machines import Boot, EndKind, Ending, Limits, Machine
+from harness.machines import Boot, EndKind, Ending, Limits, Machine, MachineError
 from harness.records import Event, Exit, Header, Reader
 from harness.runs import Collector, GuestRun, Stop
 
 # Stops of the kernel that say: this machine cannot run any guest.
 _LACKING = ("NO_LONG_MODE", "NO_VMX", "VMX_LOCKED_OFF", "VMX_UNSUITABLE")
+# How often a lock is tried, in seconds.
+_LOCK_INTERVAL = 0.1
 _IN_CATALOGUE_ORDER = ("", "forward")
 
 
@@ -118,6 +122,8 @@ class Session:
 
     def __init__(self, machine: Machine, plan: Plan, site: Site) -> None:
         self._recordings = site.recordings
+        self._wait_limit = site.limits.overall
+        self._lock: TextIO | None = None
         self._chains = [
             _Chain(machine, plan, site, guests, processors, first=index == 0)
             for index, (processors, guests) in enumerate(_groups(machine, plan))
@@ -125,9 +131,11 @@ class Session:
 
     def start(self) -> None:
         """Starts the machines, one for each number of processors that is needed. The recordings of the
-        session before are removed.
+        session before are removed; one that still goes on in another process is waited for. Raises
+        MachineError when that takes too long.
         """
         self._recordings.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(self._recordings / "lock", self._wait_limit)
         for old in self._recordings.glob("*.bin"):
             old.unlink(missing_ok=True)
         for chain in self._chains:
@@ -141,12 +149,29 @@ class Session:
             yield from chain.happenings()
 
     def close(self) -> None:
-        """Ends machines that still run. May be called more than once."""
+        """Ends machines that still run, and leaves the recordings to others. May be called more than once."""
         for chain in self._chains:
             chain.abort()
         for chain in self._chains:
             if chain.is_alive():
                 chain.join()
+        if self._lock is not None:
+            self._lock.close()
+
+
+def _locked(path: Path, limit: float) -> TextIO:
+    """Takes the lock on a file, which closing it gives back; waits for it so many seconds."""
+    file = path.open("w")
+    deadline = time.monotonic() + limit
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                file.close()
+                raise MachineError(f"another run holds {path.parent}: wait for its end") from None
+            time.sleep(_LOCK_INTERVAL)
 
 
 def _groups(machine: Machine, plan: Plan) -> list[tuple[int, list[str]]]:

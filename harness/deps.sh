@@ -12,8 +12,8 @@ build)
 	commands="gcc ld ar strip grub-mkrescue grub-mkimage xorriso bochs-bin qemu-system-x86_64 python3"
 	;;
 lint)
-	packages="clang-format black flake8 mypy shellcheck"
-	commands="clang-format black flake8 mypy shellcheck"
+	packages="clang-format clang-tidy black flake8 mypy shellcheck"
+	commands="clang-format clang-tidy black flake8 mypy shellcheck"
 	;;
 *)
 	echo "usage: deps.sh build|lint" >&2

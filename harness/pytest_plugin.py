@@ -113,8 +113,8 @@ class Background(threading.Thread):
         self._over = False
 
     def run(self) -> None:
-        self.job.start()
         try:
+            self.job.start()
             for happening in self.job.happenings():
                 if isinstance(happening, Verdict):
                     with self._changed:

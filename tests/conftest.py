@@ -5,6 +5,9 @@ pytest knows that a test needs them, and the tests that use them come last.
 from __future__ import annotations
 
 import dataclasses
+import os
+import tempfile
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -76,8 +79,8 @@ def _unruly(options: jobs.Options, folder: Path) -> Booted:
 
 
 def _for_people(options: jobs.Options, folder: Path) -> Booted:
-    """Boots the image with the boot menu, on a machine that has no VMX. The menu does not wait: an emulator takes
-    all of a processor to wait.
+    """Boots the image with the boot menu, on a machine that has no VMX. The menu does not wait: an emulator
+    takes all of a processor to wait.
     """
     menu = (PROJECT / "grub.cfg").read_bytes()
     waiting, hurried = b"\nset timeout=3\n", b"\nset timeout=0\n"
@@ -101,6 +104,7 @@ _BOOTS: dict[str, Callable[[jobs.Options, Path], Booted]] = {
 }
 _started = pytest.StashKey[dict[str, Future[Booted]]]()
 _pool = pytest.StashKey[ThreadPoolExecutor]()
+_folder = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
 
 
 def _needs(item: pytest.Item) -> list[str]:
@@ -119,18 +123,26 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         wanted.discard("in_order")
     if not wanted or session.config.option.collectonly or session.testsfailed:
         return
-    pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="boots")
+    pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="boots", initializer=_step_back)
     options = session.config.stash[OPTIONS]
-    folder = BUILD / "test-recordings"
+    session.config.stash[_folder] = folder = tempfile.TemporaryDirectory(prefix="exitscope-")
     session.config.stash[_started] = {
-        name: pool.submit(start, options, folder / name) for name, start in _BOOTS.items() if name in wanted
+        name: pool.submit(start, options, Path(folder.name) / name)
+        for name, start in _BOOTS.items()
+        if name in wanted
     }
     session.config.stash[_pool] = pool
+
+
+def _step_back() -> None:
+    """Leaves the processors to the tests that run meanwhile: a thread's machines inherit its niceness."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if pool := session.config.stash.get(_pool, None):
         pool.shutdown(cancel_futures=True)
+        session.config.stash[_folder].cleanup()
 
 
 def _catalogue_is_booted(config: pytest.Config) -> bool:

@@ -99,7 +99,7 @@ def test_the_recording_is_kept_byte_for_byte(tmp_path: Path) -> None:
 def test_recordings_of_the_session_before_are_removed(tmp_path: Path) -> None:
     session(FakeMachine(kernel(), "old"), tmp_path, plan())
     session(FakeMachine(kernel(), "new"), tmp_path, plan())
-    assert [path.name for path in tmp_path.iterdir()] == ["new-1p-1.bin"]
+    assert [path.name for path in tmp_path.glob("*.bin")] == ["new-1p-1.bin"]
 
 
 def test_after_a_crash_the_next_boot_goes_on(tmp_path: Path) -> None:
@@ -190,6 +190,19 @@ def test_events_come_with_their_guest(tmp_path: Path) -> None:
     seen = [happening for happening in running.happenings() if isinstance(happening, Seen)]
     assert [event.guest for event in seen if isinstance(event.event, Exit)] == ["alpha"]
     assert seen[0].guest == ""
+
+
+def test_two_sessions_do_not_share_a_folder(tmp_path: Path) -> None:
+    first, second = (
+        Session(FakeMachine(kernel()), plan(), Site(tmp_path, tmp_path, Limits(overall=0.05), no_image))
+        for _ in range(2)
+    )
+    first.start()
+    with pytest.raises(MachineError, match="another run"):
+        second.start()
+    first.close()
+    second.start()
+    second.close()
 
 
 def test_an_error_in_the_background_reaches_the_caller(tmp_path: Path) -> None:

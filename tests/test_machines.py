@@ -14,7 +14,7 @@ from harness.machines import Boot, Ending, EndKind, Limits, Machine, MachineErro
 from harness.machines.serial import Serial
 from tests.fakes import fake_bochs
 
-SHORT = Limits(overall=0.4, silence=0.2, farewell=0.1)
+SHORT = Limits(overall=0.3, silence=0.15, farewell=0.05)
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +100,7 @@ def test_babble_is_limited(tmp_path: Path) -> None:
 
 def test_a_machine_that_does_not_end_after_the_last_word_is_ended(tmp_path: Path) -> None:
     machine = bochs(tmp_path, "echo last > serial; while :; do echo more > serial; sleep 0.01; done")
-    boot = machine.boot(tmp_path / "image", 1, Limits(farewell=0.1))
+    boot = machine.boot(tmp_path / "image", 1, Limits(farewell=0.05))
     with boot:
         for _ in boot:
             boot.farewell()
@@ -214,7 +214,7 @@ class TestSerial:
     def test_the_first_byte_may_take_longer(self, port: tuple[int, Path]) -> None:
         other_end, device = port
         boot = Serial(device, "", first_byte_limit=5.0).boot(Path(), 1, self.LIMITS)
-        threading.Timer(0.2, os.write, (other_end, b"x")).start()
+        threading.Timer(0.15, os.write, (other_end, b"x")).start()
         assert run(boot)[0] == b"x"
 
     def test_the_other_end_goes_away(self) -> None:

@@ -1,5 +1,6 @@
-"""The README's own words: its micro-guest is added to a copy of the project exactly as it says, and passes; and what it
-names is there."""
+"""The README's own words: its micro-guest is added to a copy of the project exactly as it says, and passes;
+and what it names is there.
+"""
 
 from __future__ import annotations
 

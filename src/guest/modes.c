@@ -303,8 +303,8 @@ void mode_set_gate(enum mode mode, struct vcpu *vcpu, unsigned vector, u64 handl
 	} else if (row->efer & EFER_LMA) {
 		u64 *idt = at(vcpu, GUEST_IDT);
 
-		idt[2 * vector] = gate | (u64)GUEST_CS64 << 16;
-		idt[2 * vector + 1] = handler >> 32;
+		idt[2ull * vector] = gate | (u64)GUEST_CS64 << 16;
+		idt[2ull * vector + 1] = handler >> 32;
 	} else {
 		((u64 *)at(vcpu, GUEST_IDT))[vector] = gate | (u64)GUEST_CS32 << 16;
 	}

@@ -30,7 +30,12 @@ bool vcpu_create(struct vcpu *vcpu, const struct vmx_capability *capability)
 	vcpu->io_bitmaps = pages_alloc(PAGES_FOR(struct io_bitmaps), 1);
 	vcpu->msr_bitmap = pages_alloc(PAGES_FOR(struct msr_bitmap), 1);
 	vcpu->xstate = pages_alloc(PAGES_FOR(struct xstate), 1);
-	return vcpu->vmcs && vcpu->io_bitmaps && vcpu->msr_bitmap && vcpu->xstate;
+	if (!vcpu->vmcs || !vcpu->io_bitmaps || !vcpu->msr_bitmap || !vcpu->xstate)
+		return false;
+	vmcs_clear(vcpu->vmcs);
+	vmcs_load(vcpu->vmcs);
+	vmcs_probe();
+	return true;
 }
 
 /* Controls that keep any guest inside, whatever its own set-up asks for later. */

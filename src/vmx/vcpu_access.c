@@ -28,11 +28,8 @@ void vcpu_write_vmcs(struct vcpu *vcpu, enum vmcs_field field, u64 value)
 
 bool vcpu_has_vmcs_field(struct vcpu *vcpu, enum vmcs_field field)
 {
-	u64 value;
-	u32 error;
-
 	(void)vcpu;
-	return vmcs_try_read(field, &value, &error);
+	return vmcs_has(field);
 }
 
 u64 vcpu_read_register(struct vcpu *vcpu, enum general_register number)

@@ -126,14 +126,37 @@ bool vmcs_try_write(u32 encoding, u64 value, u32 *error)
 	return !failed(result);
 }
 
+/* One bit of knowledge for each field, at its width, type and index (SDM, "Field Encoding in VMCS"). */
+#define FIELD_INDEX_MAX 64
+static bool present[4][4][FIELD_INDEX_MAX];
+
+static bool *presence(u32 encoding)
+{
+	return &present[encoding >> 13 & 3][encoding >> 10 & 3][(encoding >> 1) % FIELD_INDEX_MAX];
+}
+
+void vmcs_probe(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(fields); i++) {
+		u64 value;
+		u32 error;
+
+		*presence(fields[i].encoding) = vmcs_try_read(fields[i].encoding, &value, &error);
+	}
+}
+
+bool vmcs_has(enum vmcs_field field)
+{
+	return *presence(field);
+}
+
 void vmcs_zero(void)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(fields); i++) {
 		enum vmcs_field_type type = VMCS_FIELD_TYPE(fields[i].encoding);
-		u32 error;
 
-		if (type == VMCS_TYPE_CONTROL || type == VMCS_TYPE_GUEST)
-			vmcs_try_write(fields[i].encoding, 0, &error);
+		if ((type == VMCS_TYPE_CONTROL || type == VMCS_TYPE_GUEST) && vmcs_has(fields[i].encoding))
+			vmcs_write(fields[i].encoding, 0);
 	}
 }
 

@@ -55,6 +55,14 @@ void vmcs_load(struct vmx_region *region);
 /* The physical address of the current VMCS (VMPTRST), VMCS_NO_POINTER when there is none. */
 u64 vmcs_current(void);
 
+/*
+ * Finds out, with the current VMCS, which fields of vmcs_fields.def the processor has. Once, at boot; all processors of
+ * a machine are taken to be alike.
+ */
+void vmcs_probe(void);
+/* Whether vmcs_probe found the field. */
+bool vmcs_has(enum vmcs_field field);
+
 /* Access to the current VMCS. The field must exist on this processor. */
 u64 vmcs_read(enum vmcs_field field);
 void vmcs_write(enum vmcs_field field, u64 value);
