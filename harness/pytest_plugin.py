@@ -11,8 +11,10 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from _pytest._code.code import TerminalRepr
 from _pytest.terminal import TerminalReporter
 
 from harness import jobs
@@ -180,6 +182,14 @@ class GuestItem(pytest.Item):
             pytest.xfail(self.verdict.why)
         if not self.verdict.status.is_good:
             pytest.fail(self.verdict.display, pytrace=False)
+
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
+    ) -> str | TerminalRepr:
+        """A known deviation needs no trace through our own code, and a trace takes long to make."""
+        if isinstance(excinfo.value, pytest.xfail.Exception):
+            return self.verdict.why
+        return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         return self.path, None, self.guest.name

@@ -26,6 +26,8 @@ from harness.tables import PROJECT
 BUILD = jobs.BUILD
 # A guest that never exits is ended by the kernel long before this.
 LIMITS = Limits(overall=60.0)
+# Paged by 4-level, PAE and 32-bit tables; and one that cannot run without EPT.
+WITHOUT_EPT = ("cpuid", "ud2.long64", "ud2.pae32", "ud2.paged32", "ud2.real16", "ept_read.nothing")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +80,12 @@ def _unruly(options: jobs.Options, folder: Path) -> Booted:
     return boot(everything, Site(BUILD / "unruly", folder, LIMITS))
 
 
+def _without_ept(options: jobs.Options, folder: Path) -> Booted:
+    """Boots a few guests on a processor model that has neither EPT nor a VMX-preemption timer."""
+    few = jobs.Options(bochs=options.bochs, model="bx_generic", guest=",".join(WITHOUT_EPT))
+    return boot(few, Site(BUILD, folder, LIMITS))
+
+
 def _for_people(options: jobs.Options, folder: Path) -> Booted:
     """Boots the image with the boot menu, on a machine that has no VMX. The menu does not wait: an emulator
     takes all of a processor to wait.
@@ -97,6 +105,7 @@ def _for_people(options: jobs.Options, folder: Path) -> Booted:
 _BOOTS: dict[str, Callable[[jobs.Options, Path], Booted]] = {
     "unruly_guests": _unruly,
     "image_for_people": _for_people,
+    "without_ept": _without_ept,
     "in_order": _in_order(""),
     "in_order_again": _in_order(""),
     "reversed_order": _in_order("reverse"),
@@ -183,6 +192,7 @@ def _fixture(name: str) -> Callable[[pytest.FixtureRequest], Booted]:
 
 unruly_guests = _fixture("unruly_guests")
 image_for_people = _fixture("image_for_people")
+without_ept = _fixture("without_ept")
 in_order_again = _fixture("in_order_again")
 reversed_order = _fixture("reversed_order")
 shuffled_order = _fixture("shuffled_order")

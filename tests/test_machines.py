@@ -86,7 +86,19 @@ def test_silence_is_limited_and_the_folder_is_kept(tmp_path: Path) -> None:
     data, ending = run(machine.boot(tmp_path / "image", 1, SHORT))
     assert data == b"start\n"
     assert ending.kind is EndKind.SILENT
-    assert (tmp_path / "runs/failed/bochsrc").exists()
+    (kept,) = (tmp_path / "runs").iterdir()
+    assert (kept / "bochsrc").exists()
+    assert str(kept) in ending.detail
+
+
+def test_old_folders_are_removed(tmp_path: Path) -> None:
+    old, new = tmp_path / "runs/run-old", tmp_path / "runs/run-new"
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    machine = bochs(tmp_path, "true")
+    run(machine.boot(tmp_path / "image", 1, Limits()))
+    assert list((tmp_path / "runs").iterdir()) == [new]
 
 
 def test_babble_is_limited(tmp_path: Path) -> None:

@@ -91,6 +91,16 @@ def test_the_image_for_people_says_that_there_is_no_vmx(image_for_people: Booted
     assert {run.missing for run in image_for_people.runs.values()} == {report.stop.detail}
 
 
+def test_without_ept_paged_guests_run_and_the_others_say_what_is_missing(without_ept: Booted) -> None:
+    outcomes = {name: _outcome(run) for name, run in without_ept.runs.items()}
+    ran = ("cpuid", "ud2.long64", "ud2.pae32", "ud2.paged32")
+    assert [outcomes[name] for name in ran] == ["EXIT_PORT"] + ["EXIT_UNHANDLED"] * 3
+    for name, missing in (("ud2.real16", "unrestricted guest"), ("ept_read.nothing", "EPT")):
+        run = without_ept.runs[name]
+        assert outcomes[name] == "SKIPPED"
+        assert run.end is not None and missing in run.end.detail
+
+
 def test_no_expected_trace_is_without_a_guest() -> None:
     guests = set(jobs.all_guests())
     strays = [name for path in _traces() for name in stray_guests(load_trace(path), guests)]

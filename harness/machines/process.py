@@ -20,6 +20,8 @@ from types import TracebackType
 from harness.machines.base import Ending, EndKind, Limits
 
 _READ_SIZE = 65536
+# How long the folder of a run is kept that ended badly, in seconds.
+_KEEP_TIME = 3600.0
 # Emulators write byte by byte: to wait a moment, in seconds, saves the decoder from getting them so.
 _BATCH_INTERVAL = 0.002
 
@@ -66,6 +68,7 @@ class ProcessBoot:
 
     def __enter__(self) -> ProcessBoot:
         self._runs.mkdir(parents=True, exist_ok=True)
+        self._remove_old_folders()
         self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=self._runs))
         os.mkfifo(serial_path(self.folder))
         # Opened for writing too, so that the pipe has no end before the emulator has opened it.
@@ -141,12 +144,19 @@ class ProcessBoot:
         os.close(self._process_handle)
         os.close(self._serial)
         if self._ending is not None and self._ending.kind is not EndKind.CLEAN:
-            kept = self._runs / "failed"
-            shutil.rmtree(kept, ignore_errors=True)
-            self.folder.rename(kept)
-            self._ending = Ending(self._ending.kind, f"{self._ending.detail} (its files are in {kept})")
+            detail = f"{self._ending.detail} (its files are in {self.folder})"
+            self._ending = Ending(self._ending.kind, detail)
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _remove_old_folders(self) -> None:
+        """Removes what bad ends, and harnesses that were killed, left behind long ago."""
+        for folder in self._runs.glob("run-*"):
+            try:
+                if time.time() - folder.stat().st_mtime > _KEEP_TIME:
+                    shutil.rmtree(folder, ignore_errors=True)
+            except FileNotFoundError:
+                pass  # another harness was faster
 
 
 def serial_path(folder: Path) -> Path:
