@@ -5,6 +5,7 @@
  */
 #include "guest/setup.h"
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/msr.h"
 #include "arch/x86_64/pages.h"
 #include "guest/layout.h"
 #include "lib/format.h"
@@ -186,6 +187,12 @@ static enum setup_result apply_pass_ports(struct application *a, struct payload 
 	return SETUP_READY;
 }
 
+/* The hypervisor lives by its local APIC: a guest that wrote these would leave it without a watchdog. */
+static bool is_host_apic_msr(u32 msr)
+{
+	return msr == IA32_APIC_BASE || (msr >= IA32_X2APIC_FIRST && msr <= IA32_X2APIC_LAST);
+}
+
 static enum setup_result apply_pass_msr(struct application *a, struct payload payload)
 {
 	u32 msr = take_u32(&payload);
@@ -194,6 +201,9 @@ static enum setup_result apply_pass_msr(struct application *a, struct payload pa
 	if (accesses == 0 || (accesses & ~MSR_ACCESSES))
 		return say(a, SETUP_MALFORMED, "PASS_MSR 0x%x with accesses %u: 1 read, 2 write, 3 both", msr,
 			   accesses);
+	if ((accesses & MSR_WRITE) && is_host_apic_msr(msr))
+		return say(a, SETUP_MALFORMED, "PASS_MSR 0x%x for writing: the hypervisor's own local APIC",
+			   msr);
 	if (!msr_bitmap_pass(a->vcpu->msr_bitmap, msr, accesses))
 		return say(a, SETUP_MALFORMED, "PASS_MSR 0x%x: outside the MSR bitmap, it always exits", msr);
 	if (!vcpu_own_msr(a->vcpu, msr))
@@ -278,6 +288,10 @@ static enum setup_result apply_vmcs(struct application *a, struct payload payloa
 	u64 value = take_u64(&payload);
 	u32 error;
 
+	if (encoding == VMCS_PREEMPTION_TIMER_VALUE && a->setup->timer_is_watchdog)
+		return say(a, SETUP_MALFORMED,
+			   "VMCS PREEMPTION_TIMER_VALUE without CONTROL ACTIVATE_PREEMPTION_TIMER: until a "
+			   "guest takes the timer, it is the watchdog's");
 	if (!vmcs_try_write(encoding, value, &error))
 		return say(a, SETUP_SKIPPED, "the processor has no VMCS field %s (0x%x) to write: %s",
 			   vmcs_field_name(encoding), encoding, vm_instruction_error_meaning(error));
@@ -443,7 +457,11 @@ enum setup_result setup_guest(struct setup *setup, struct vcpu *vcpu, const stru
 	result = apply_phase(&a, PHASE_LAYOUT);
 	if (result != SETUP_READY)
 		return result;
-	return apply_phase(&a, PHASE_FIELDS);
+	result = apply_phase(&a, PHASE_FIELDS);
+	/* A guest that writes the controls as a field may have switched the timer off. */
+	if (!(vmcs_read(VMCS_PIN_BASED_CONTROLS) & control_mask(CONTROL_ACTIVATE_PREEMPTION_TIMER)))
+		setup->timer_is_watchdog = false;
+	return result;
 }
 
 void setup_release(struct vcpu *vcpu)
