@@ -14,6 +14,8 @@ QEMU ?= qemu-system-x86_64#	another QEMU
 PYTHON ?= /usr/bin/python3#	Debian's, because Debian's modules belong to it
 DETAILS ?=#		1 makes run and log print registers and controls too
 V ?=#			1 shows the commands themselves
+# Recipes take these from the environment: the shell does not read again what comes from there, whatever quotes it has.
+export MACHINE MODEL PROCESSORS GUEST BOCHS QEMU NAME REASON MODE
 
 CC := gcc
 LD := ld
@@ -198,32 +200,33 @@ $(ISO): build/kernel-stripped.elf build/catalogue.a grub.cfg | deps
 # ---- Running ---------------------------------------------------------------------------------------------------------
 
 HARNESS := $(PYTHON) -m harness
-MACHINE_OPTIONS = --machine '$(MACHINE)' --model '$(MODEL)' --processors '$(PROCESSORS)' --bochs '$(BOCHS)' --qemu '$(QEMU)'
+MACHINE_OPTIONS := --machine "$$MACHINE" --model "$$MODEL" --processors "$$PROCESSORS" --bochs "$$BOCHS" --qemu "$$QEMU" \
+	--guest "$$GUEST"
 PYTEST := PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(PYTHON) -m pytest
 
 ## check		build, and run every test: the guests, the C unit tests, the harness's own; GUEST= only those guests
 check: all
-	$(Q)$(PYTEST) $(MACHINE_OPTIONS) --junit-xml=build/junit.xml $(if $(GUEST),--guest '$(GUEST)' guests/asm,tests guests/asm)
+	$(Q)$(PYTEST) $(MACHINE_OPTIONS) --junit-xml=build/junit.xml $(if $(GUEST),,tests) guests/asm
 
 ## run		boot the machine and print every exit while it runs; GUEST= only those guests
 run: kernel guests
-	$(Q)$(HARNESS) run $(MACHINE_OPTIONS) $(if $(GUEST),--guest '$(GUEST)') $(if $(DETAILS),--details)
+	$(Q)$(HARNESS) run $(MACHINE_OPTIONS) $(if $(DETAILS),--details)
 
 ## log		print the last recording again; GUEST= only those guests
 log: | deps
-	$(Q)$(HARNESS) log $(if $(GUEST),--guest '$(GUEST)') $(if $(DETAILS),--details)
+	$(Q)$(HARNESS) log --guest "$$GUEST" $(if $(DETAILS),--details)
 
 ## new-guest	start a new micro-guest: NAME=my_guest REASON=CPUID MODE=LONG64
 new-guest: | deps
-	$(Q)$(HARNESS) new-guest --name '$(NAME)' --reason '$(REASON)' --mode '$(MODE)'
+	$(Q)$(HARNESS) new-guest --name "$$NAME" --reason "$$REASON" --mode "$$MODE"
 
 ## bless		write the expected trace of GUEST= from a run of it; then compare it with the SDM
 bless: kernel guests
-	$(Q)$(HARNESS) bless $(MACHINE_OPTIONS) --guest '$(GUEST)'
+	$(Q)$(HARNESS) bless $(MACHINE_OPTIONS)
 
 ## bench		measure: exits a second, bytes an exit, time to the first record
 bench: kernel guests
-	$(Q)$(HARNESS) bench $(MACHINE_OPTIONS) $(if $(GUEST),--guest '$(GUEST)')
+	$(Q)$(HARNESS) bench $(MACHINE_OPTIONS)
 
 # ---- Upkeep ----------------------------------------------------------------------------------------------------------
 

@@ -7,11 +7,11 @@ and what the author left open or added, stay.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Mapping, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Optional, Sequence
 
 from harness.comparison import align, compare
 from harness.expected import ExpectedGuest, TraceError, TraceFile, parse_trace
-from harness.fields import reason_name
+from harness.fields import NOTHING_KNOWN, Circumstances, reason_name, unusual_states
 from harness.tables import TABLES
 from harness.trace_lines import columns
 
@@ -61,7 +61,7 @@ def check_head(run: Run) -> None:
 
 
 def bless(
-    existing: Optional[TraceFile], runs: Sequence[Run], capabilities: Optional[Mapping[int, int]] = None
+    existing: Optional[TraceFile], runs: Sequence[Run], circumstances: Circumstances = NOTHING_KNOWN
 ) -> str:
     """The text of a trace file in which the guests of `runs` (all of one file) are as recorded.
 
@@ -75,11 +75,11 @@ def bless(
     for run in runs:
         check_head(run)
         previous = existing.guests.get(run.guest.name) if existing else None
-        parts[run.guest.name] = _blessed_part(run, previous, capabilities)
+        parts[run.guest.name] = _blessed_part(run, previous, circumstances)
     preamble = _trimmed(existing.preamble) if existing else []
     blocks = ([preamble] if preamble else []) + list(parts.values())
     text = "\n\n".join("\n".join(block) for block in blocks) + "\n"
-    _prove(text, runs, capabilities)
+    _prove(text, runs, circumstances)
     return text
 
 
@@ -91,9 +91,7 @@ def _trimmed(lines: Sequence[str]) -> list[str]:
     return result
 
 
-def _blessed_part(
-    run: Run, previous: Optional[ExpectedGuest], capabilities: Optional[Mapping[int, int]]
-) -> list[str]:
+def _blessed_part(run: Run, previous: Optional[ExpectedGuest], circumstances: Circumstances) -> list[str]:
     """The lines of one guest's part."""
     assert run.end is not None
     outcome = TABLES.outcomes[run.end.outcome].name
@@ -113,7 +111,7 @@ def _blessed_part(
         if old and old.reason.number != exits[j].basic_reason:
             old = None
         comments.append(pending)
-        rows.append(columns(exits[j], run.guest, old, capabilities))
+        rows.append(columns(exits[j], run.guest, old, circumstances))
         remarks.append(f"  {old.remark}" if old and old.remark else "")
         pending = []
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
@@ -123,10 +121,13 @@ def _blessed_part(
     if outcome == "VMFAIL":
         error = TABLES.instruction_errors.get(run.end.instruction_error)
         lines.append(f"VMFAIL {error.name if error else run.end.instruction_error}")
-    return [*lines, *pending, *(previous.comments if previous else ()), f"end {outcome}"]
+    end = f"end {outcome}"
+    if outcome == "EXIT_PORT":
+        end = " ".join([end, *map(str, unusual_states(run.exits[-1]))])
+    return [*lines, *pending, *(previous.comments if previous else ()), end]
 
 
-def _prove(text: str, runs: Sequence[Run], capabilities: Optional[Mapping[int, int]]) -> None:
+def _prove(text: str, runs: Sequence[Run], circumstances: Circumstances) -> None:
     """Demands that the new text accepts the runs it was made from. Raises BlessError."""
     for run in runs:
         path = Path(f"{run.guest.file}.trace")
@@ -136,7 +137,7 @@ def _prove(text: str, runs: Sequence[Run], capabilities: Optional[Mapping[int, i
             raise BlessError(
                 f"{run.guest.name}: what was recorded cannot be written as a trace: {error}"
             ) from None
-        if differences := compare(expected, run.exits, run.end, run.guest, capabilities):
+        if differences := compare(expected, run.exits, run.end, run.guest, circumstances):
             first = differences[0]
             raise BlessError(
                 f"{run.guest.name}: exit {first.exit}: {first.field} is {first.actual}, where the"

@@ -5,13 +5,14 @@ call.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from harness import bench, jobs, new_guest
 from harness.blessing import BlessError, Run, bless
-from harness.boots import Happening, Seen
+from harness.boots import Happening, RecordingError, Seen
 from harness.deviations import DeviationError
 from harness.display import Log
 from harness.expected import TraceError, load_trace, trace_path
@@ -32,6 +33,7 @@ _MISUSE = (
     GuestError,
     ImageError,
     MachineError,
+    RecordingError,
     TableError,
     TraceError,
     jobs.SelectionError,
@@ -45,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parsed = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = parsed.command
+    # To be told to end is the same as to be interrupted: machines are ended, and files removed.
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return command(parsed)
     except _MISUSE as error:
@@ -56,6 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # nobody reads any more: Python's own complaint about it would reach nobody
         return 1
+    except OSError as error:
+        # No room on the disk, mostly; a folder that may not be written; a file where a folder must be.
+        print(
+            f"harness: {error.filename or 'a file'}: {error.strerror}: see to that, and run again",
+            file=sys.stderr,
+        )
+        return 2
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -104,8 +117,8 @@ def _job(parsed: argparse.Namespace) -> tuple[jobs.Job, list[Guest]]:
 
 def _follow(job: jobs.Job, show: Callable[[Happening | Verdict], None]) -> None:
     """Runs a job to its end, and shows what happens."""
-    job.start()
     try:
+        job.start()
         for happening in job.happenings():
             show(happening)
     finally:
@@ -225,8 +238,7 @@ def _bless_one(guest: Guest, run: GuestRun) -> None:
         raise BlessError(f"{guest.name}: there is nothing to bless: {wrong}")
     path = trace_path(jobs.TRACES, guest.name)
     existing = load_trace(path) if path.exists() else None
-    capabilities = run.header.capabilities if run.header else None
-    text = bless(existing, [Run(guest, run.exits, run.end)], capabilities)
+    text = bless(existing, [Run(guest, run.exits, run.end)], run.circumstances)
     if path.exists() and path.read_text(encoding="utf-8") == text:
         print(f"{guest.name}: {path.name} says so already")
         return

@@ -25,10 +25,13 @@ from harness.fields import (
     ALL_BITS,
     ENTRY_FAILURE,
     FORMATS,
+    NOTHING_KNOWN,
     Bits,
+    Circumstances,
     Context,
     Definition,
     Facts,
+    beyond_address_size,
     context_of,
     definitions,
     detail,
@@ -38,6 +41,7 @@ from harness.fields import (
     reason_flags,
     reason_name,
     reserved_bits,
+    unusual_states,
 )
 from harness.tables import TABLES, Named
 from harness.trace_lines import exit_line, written_line
@@ -86,11 +90,14 @@ def merged_facts(expected: ExpectedExit, actual: Facts) -> Facts:
         qualification=merge(expected.fields.get("qualification"), actual.qualification),
         interruption=merge(expected.fields.get("interruption"), actual.interruption),
         idt_vectoring=merge(expected.fields.get("idt_vectoring"), actual.idt_vectoring),
+        instruction_information=merge(
+            expected.fields.get("instruction_information"), actual.instruction_information
+        ),
     )
 
 
 def cells(
-    expected: ExpectedExit, actual: "Exit", guest: "Guest", capabilities: Optional[Mapping[int, int]] = None
+    expected: ExpectedExit, actual: "Exit", guest: "Guest", circumstances: Circumstances = NOTHING_KNOWN
 ) -> list[Cell]:
     """One exit's line in pieces, each as expected and as recorded.
 
@@ -99,10 +106,10 @@ def cells(
     result = _head_cells(expected, actual, guest)
     if expected.reason.number != actual.basic_reason:
         result += [Cell(name, f"{name}={value.text}", "") for name, value in expected.fields.items()]
-        result += [Cell(item.name, "", str(item)) for item in exit_details(actual, capabilities)]
+        result += [Cell(item.name, "", str(item)) for item in exit_details(actual, circumstances)]
         return result
     result += _flag_cells(expected, actual)
-    facts = merged_facts(expected, facts_of(actual, capabilities))
+    facts = merged_facts(expected, facts_of(actual, circumstances))
     problems = dict(problems_of(expected, facts))
     context = context_of(expected.reason, facts)
     for name, definition in definitions(expected.reason, facts).items():
@@ -115,6 +122,11 @@ def cells(
             value = actual.registers.get(REGISTERS[name], 0) if name in REGISTERS else getattr(actual, name)
             definition = Definition(True, FORMATS.get(name, "HEX"))
             result += _field_cells(name, expectation, value, definition, context, problems)
+    result += [
+        Cell(item.name, "", str(item), True)
+        for item in unusual_states(actual)
+        if item.name not in expected.fields
+    ]
     return result
 
 
@@ -190,13 +202,14 @@ def _part_cells(
     assert expectation.parts is not None
     shown = {part.name: str(part) for part in detail(name, value, format_name, context).parts}
     bits = merge(expectation, Bits(value))
+    undefined = beyond_address_size(format_name, context)
     result: list[Cell] = []
     for row in TABLES.formats[format_name]:
         if row.undefined or row.name == "basic":
             continue
         named = row.name in expectation.parts
         wanted = expectation.parts[row.name] if named else row.extract(expectation.bits.value)
-        actual = row.extract(value)
+        actual = row.extract(value & ~undefined)
         key = f"{name}.{row.name}"
         left = expectation.texts.get(row.name, "")
         right = shown.get(row.name, "")
@@ -216,7 +229,7 @@ def _part_cells(
     return result
 
 
-def exit_port_exit(actual: "Exit") -> ExpectedExit:
+def exit_port_exit(expected: ExpectedGuest, actual: "Exit") -> ExpectedExit:
     """What `end EXIT_PORT` expects of the last exit: the 16-bit OUT of END_GUEST (guests/include/guest.h)."""
     size = disassemble_exit(actual).size or (1 if code_size(actual) == 16 else 2)
     written = {
@@ -225,7 +238,8 @@ def exit_port_exit(actual: "Exit") -> ExpectedExit:
         "next": "POWER_OFF",
     }
     reason = TABLES.exit_reason_named["IO_INSTRUCTION"]
-    return ExpectedExit(0, reason, f"{actual.rip:#x}", "`out dx, ax`", interpret(reason, written))
+    fields = interpret(reason, written) | dict(expected.end_fields)
+    return ExpectedExit(0, reason, f"{actual.rip:#x}", "`out dx, ax`", fields)
 
 
 def align(
@@ -267,14 +281,14 @@ def compare(
     exits: Sequence["Exit"],
     end: Optional["GuestEnd"],
     guest: "Guest",
-    capabilities: Optional[Mapping[int, int]] = None,
+    circumstances: Circumstances = NOTHING_KNOWN,
 ) -> list[Difference]:
     """Every difference between a guest's expected trace and its records, in the order of the exits.
 
     No difference means that the run is right; of a run that went wholly astray only the first
     DIFFERENCE_LIMIT are told. `exits` and `end` are the guest's records; `end` is None when it did not come.
-    `capabilities` are those of the recording's header: they tell whether INS and OUTS have instruction
-    information.
+    `circumstances` are the recording's: on them depends whether INS and OUTS have instruction information,
+    and whether "NMI unblocking due to IRET" is defined.
     """
     ordinary = list(exits)
     outcome = TABLES.outcomes.get(end.outcome) if end else None
@@ -285,7 +299,7 @@ def compare(
         if len(differences) >= DIFFERENCE_LIMIT:
             break
         if i is None and j is not None:
-            line = exit_line(ordinary[j], guest, capabilities)
+            line = exit_line(ordinary[j], guest, circumstances)
             differences.append(Difference("extra", j, None, "extra", "no exit", line))
         elif j is None and i is not None:
             wanted = expected.exits[i]
@@ -293,7 +307,7 @@ def compare(
                 Difference("missing", None, wanted.line, "missing", written_line(wanted), "no exit")
             )
         elif i is not None and j is not None:
-            pieces = cells(expected.exits[i], ordinary[j], guest, capabilities)
+            pieces = cells(expected.exits[i], ordinary[j], guest, circumstances)
             differences += _cell_differences(pieces, j, expected.exits[i].line)
     differences = _mark_order(differences, expected, ordinary, guest)
     differences += _end_differences(expected, end, outcome)
@@ -303,7 +317,7 @@ def compare(
                 Difference("missing", None, None, "missing", "the exit port's exit", "no exit")
             )
         else:
-            pieces = cells(exit_port_exit(last), last, guest, capabilities)
+            pieces = cells(exit_port_exit(expected, last), last, guest, circumstances)
             differences += _cell_differences(pieces, len(ordinary), None)
     return differences or _head_differences(expected, guest)
 

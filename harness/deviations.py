@@ -13,7 +13,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterable, Protocol, Sequence
 
-from harness.guests import matches
+from harness.guests import literal_brackets, matches
+from harness.tables import in_project
 
 if TYPE_CHECKING:
     from harness.comparison import Difference
@@ -41,8 +42,10 @@ class Deviation:
 
     `fields` are the fields that come out wrong, as comparison.Difference names them: `length`,
     `qualification.access`, `outcome`, `missing`, `extra` and so on; a field stands for its parts too.
-    `section` is the title of the SDM section that says what was `expected`; `came` says what the machine does
-    instead, and `proof` how that was shown.
+    `values` says what some of them come as, in the failure display's words, as patterns by field; one that
+    is not there may come as anything. `section` is the title of the SDM section that says what was
+    `expected`; `came` says what the machine does instead, and `proof` how that was shown. `place` is where
+    the entry stands: the file, its number.
     """
 
     guest: str
@@ -53,6 +56,8 @@ class Deviation:
     expected: str
     came: str
     proof: str
+    values: tuple[tuple[str, str], ...] = ()
+    place: str = ""
 
     @property
     def summary(self) -> str:
@@ -62,28 +67,45 @@ class Deviation:
 
 _TEXTS = ("guest", "section", "expected", "came", "proof")
 _LISTS = ("models", "versions", "fields")
+_VALUES = "values"
 
 
 def _deviation(entry: Any, where: str) -> Deviation:
     """One entry of the file. Raises DeviationError."""
     if not isinstance(entry, dict):
         raise DeviationError(f"{where} is no table: write [[deviation]] above it")
-    if unknown := sorted(set(entry) - set(_TEXTS) - set(_LISTS)):
-        known = ", ".join(_TEXTS + _LISTS)
+    if isinstance(entry.get("guest"), str):
+        where += f" ({entry['guest']})"
+    if unknown := sorted(set(entry) - {*_TEXTS, *_LISTS, _VALUES}):
+        known = ", ".join((*_TEXTS, *_LISTS, _VALUES))
         raise DeviationError(f"{where} has {', '.join(unknown)}, which is not known; there are: {known}")
-    values: dict[str, Any] = {}
+    read: dict[str, Any] = {}
     for name in _TEXTS:
         value = entry.get(name)
         if not isinstance(value, str) or not value.strip():
             raise DeviationError(f"{where} needs {name}, a text")
-        values[name] = value
+        read[name] = value
     for name in _LISTS:
         value = entry.get(name)
         value = [value] if isinstance(value, str) else value
         if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
             raise DeviationError(f'{where} needs {name}, a text or a list of texts ("*" for all)')
-        values[name] = tuple(value)
-    return Deviation(**values)
+        read[name] = tuple(value)
+    if any(not pattern.strip("*?") for pattern in read["fields"]):
+        raise DeviationError(f"{where} excuses every field: name in fields those that come out wrong")
+    return Deviation(**read, values=_values(entry.get(_VALUES, {}), read["fields"], where), place=where)
+
+
+def _values(entry: Any, fields: Sequence[str], where: str) -> tuple[tuple[str, str], ...]:
+    """What fields come as, of one entry of the file. Raises DeviationError."""
+    if not isinstance(entry, dict) or not all(isinstance(value, str) for value in entry.values()):
+        raise DeviationError(
+            f'{where} needs values to be texts by field, quoted: {{ "field.part" = "part=value" }}'
+        )
+    for name in entry:
+        if not any(_names(pattern, name) for pattern in fields):
+            raise DeviationError(f"{where} has a value for {name}, which is not among its fields")
+    return tuple(entry.items())
 
 
 def load_deviations(path: Path) -> tuple[Deviation, ...]:
@@ -93,11 +115,13 @@ def load_deviations(path: Path) -> tuple[Deviation, ...]:
     except FileNotFoundError:
         return ()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DeviationError(f"{path}: is no TOML: {error}") from None
+        raise DeviationError(f"{in_project(path)}: is no TOML: {error}") from None
     entries = content.pop("deviation", [])
     if content or not isinstance(entries, list):
-        raise DeviationError(f"{path}: holds nothing but entries [[deviation]]")
-    return tuple(_deviation(entry, f"{path}: entry {number}") for number, entry in enumerate(entries, 1))
+        raise DeviationError(f"{in_project(path)}: holds nothing but entries [[deviation]]")
+    return tuple(
+        _deviation(entry, f"{in_project(path)}: entry {number}") for number, entry in enumerate(entries, 1)
+    )
 
 
 def applies(deviation: Deviation, guest: str, identity: Identity) -> bool:
@@ -113,10 +137,19 @@ def covers(deviations: Iterable[Deviation], differences: Sequence["Difference"])
     """Whether the deviations explain every difference, and
     there is one. A trace's own faults are never explained.
     """
-    patterns = [pattern for deviation in deviations for pattern in deviation.fields]
+    listed = tuple(deviations)
     return bool(differences) and all(
-        difference.kind != "trace" and any(_names(pattern, difference.field) for pattern in patterns)
+        difference.kind != "trace" and any(_explains(deviation, difference) for deviation in listed)
         for difference in differences
+    )
+
+
+def _explains(deviation: Deviation, difference: "Difference") -> bool:
+    """Whether a deviation is about the field that differs, and what came is what it says."""
+    return any(_names(pattern, difference.field) for pattern in deviation.fields) and all(
+        fnmatchcase(difference.actual, literal_brackets(value))
+        for field, value in deviation.values
+        if _names(field, difference.field)
     )
 
 

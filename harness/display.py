@@ -15,6 +15,8 @@ from harness import records
 from harness.comparison import Cell, Difference, cells, compare, exit_port_exit
 from harness.disassembly import disassemble_exit
 from harness.fields import (
+    NOTHING_KNOWN,
+    Circumstances,
     controls_in_force,
     exception_name,
     exit_details,
@@ -22,7 +24,7 @@ from harness.fields import (
     reason_name,
     render,
 )
-from harness.tables import PROJECT, TABLES
+from harness.tables import TABLES, in_project
 from harness.trace_lines import exit_line
 from harness.wire import Damage, Text
 
@@ -83,7 +85,7 @@ class Log:
         self._digests: dict[str, int] = {}
         self._guest: Optional["Guest"] = None
         self._name = ""
-        self._capabilities: Optional[Mapping[int, int]] = None
+        self._circumstances: Circumstances = NOTHING_KNOWN
         self._widths = [least for least, _ in _WIDTHS]
 
     def event(self, event: records.Event) -> None:
@@ -132,7 +134,7 @@ class Log:
                 f"the recording has schema {header.schema}, this harness knows schema {TABLES.schema_version}"
             )
             self._line(("bad", text))
-        self._capabilities = header.capabilities
+        self._circumstances = Circumstances(header.capabilities)
         under = f" under {header.hypervisor}" if header.hypervisor else ""
         many = "1 processor" if header.processors == 1 else f"{header.processors} processors"
         self._line(("guest", plain(f"{header.brand.strip() or header.vendor}{under}, {many}")))
@@ -140,6 +142,7 @@ class Log:
 
     def _begin(self, begin: records.GuestBegin) -> None:
         self._name = begin.name
+        self._circumstances = self._circumstances._replace(controls=begin.controls)
         guest = self._guests.get(begin.name)
         self._guest = guest if guest and self._digests.get(begin.name) == guest.digest else None
         about = ""
@@ -160,7 +163,7 @@ class Log:
         for index, (text, (_, most)) in enumerate(zip(columns, _WIDTHS)):
             self._widths[index] = max(self._widths[index], min(len(text), most))
         reason, place, code = (text.ljust(width) for text, width in zip(columns, self._widths))
-        details = " ".join(map(str, exit_details(exit, self._capabilities)))
+        details = " ".join(map(str, exit_details(exit, self._circumstances)))
         processor = f" on processor {exit.processor}" if exit.processor else ""
         self._line(
             ("note", f"  #{exit.number:<4}"),
@@ -247,14 +250,14 @@ def failure(
     exits: Sequence[records.Exit],
     end: Optional[records.GuestEnd],
     guest: "Guest",
-    capabilities: Optional[Mapping[int, int]] = None,
+    circumstances: Circumstances = NOTHING_KNOWN,
     options: str = "",
 ) -> str:
     """How a guest's run differs from its expected trace: expected and actual a
     line each, the differing fields marked, the SDM section, and the command that
     runs this guest alone (`options`: what to add to it, such as MACHINE=qemu).
     """
-    differences = compare(expected, exits, end, guest, capabilities)
+    differences = compare(expected, exits, end, guest, circumstances)
     lines: list[str] = []
     shown = 0
     done: set[int] = set()
@@ -265,7 +268,7 @@ def failure(
             lines.append(f"... and more: {len(differences)} differences in all")
             break
         shown += 1
-        lines += _difference_lines(difference, differences, expected, exits, guest, capabilities)
+        lines += _difference_lines(difference, differences, expected, exits, guest, circumstances)
         if difference.exit is not None:
             done.add(difference.exit)
     sections = "; ".join(f'"{title}"' for title in expected.sections)
@@ -277,8 +280,7 @@ def failure(
 
 def _place(path: Path, line: Optional[int]) -> str:
     """A trace's line as editors understand it, relative to the project."""
-    shown = path.relative_to(PROJECT) if path.is_absolute() and path.is_relative_to(PROJECT) else path
-    return f"{shown}:{line}" if line else str(shown)
+    return f"{in_project(path)}:{line}" if line else str(in_project(path))
 
 
 def _difference_lines(
@@ -287,7 +289,7 @@ def _difference_lines(
     expected: "ExpectedGuest",
     exits: Sequence[records.Exit],
     guest: "Guest",
-    capabilities: Optional[Mapping[int, int]],
+    circumstances: Circumstances,
 ) -> list[str]:
     """One differing exit, or how the guest ended, in full."""
     where = _place(expected.path, difference.line or expected.line)
@@ -311,8 +313,8 @@ def _difference_lines(
     heading = f"{guest.name}: exit {number}: {kind} {', '.join(wrong)} ({where})"
     wanted = _expected_exit(expected, exits, number, difference, guest)
     if wanted is None:
-        return [heading, f"  actual    {exit_line(exit, guest, capabilities)}"]
-    return [heading, *marked(cells(wanted, exit, guest, capabilities))]
+        return [heading, f"  actual    {exit_line(exit, guest, circumstances)}"]
+    return [heading, *marked(cells(wanted, exit, guest, circumstances))]
 
 
 def _expected_exit(
@@ -324,7 +326,7 @@ def _expected_exit(
 ) -> Optional["ExpectedExit"]:
     """The trace's line for an actual exit."""
     if difference.line is None:
-        return exit_port_exit(exits[number])
+        return exit_port_exit(expected, exits[number])
     return next((exit for exit in expected.exits if exit.line == difference.line), None)
 
 

@@ -15,9 +15,11 @@ from harness.fields import (
     ALL_BITS,
     EXIT_FIELDS,
     FORMATS,
+    STATES,
     Bits,
     Definition,
     Facts,
+    beyond_address_size,
     context_of,
     definitions,
     exception_vector,
@@ -25,7 +27,7 @@ from harness.fields import (
     is_defined,
     parse_value,
 )
-from harness.tables import TABLES, ExitReason, Field, InstructionError, Named
+from harness.tables import TABLES, ExitReason, Field, InstructionError, Named, in_project
 
 INFORMATION = {name: attribute for name, attribute in EXIT_FIELDS}
 REGISTERS = {name.lower(): number for number, name in TABLES.value_sets["GENERAL_REGISTER"].items()}
@@ -92,7 +94,13 @@ class ExpectedExit:
             expectation = self.fields.get(name)
             return expectation.bits if expectation else Bits(0)
 
-        return Facts(bits("qualification"), bits("interruption"), bits("idt_vectoring"))
+        return Facts(
+            bits("qualification"),
+            bits("interruption"),
+            bits("idt_vectoring"),
+            has_segment=None,
+            instruction_information=bits("instruction_information"),
+        )
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,8 @@ class ExpectedGuest:
     lines: tuple[str, ...] = ()
     comments: tuple[str, ...] = ()
     """The comments before `end`."""
+    end_fields: Mapping[str, Expectation] = field(default_factory=dict)
+    """The activity and interruptibility state at the exit port, where they are named."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +176,9 @@ def _number(name: str, text: str) -> int:
         value = int(text, 0)
     except ValueError:
         raise _Problem(f'{name} is a number, not "{text}"') from None
-    if not 0 <= value <= ALL_BITS:
+    if value < 0:
+        raise _Problem(f"{name} cannot be negative: {text}")
+    if value > ALL_BITS:
         raise _Problem(f"{name} has 64 bits, too few for {text}")
     return value
 
@@ -310,6 +322,9 @@ def problems_of(exit: ExpectedExit, facts: Facts) -> Iterator[tuple[str, str]]:
         if expectation.parts is None:
             continue
         bits = merge(expectation, getattr(facts, name, expectation.bits))
+        if expectation.bits.value & beyond_address_size(definition.format, context):
+            message = f"{name}: bits beyond the address size, {context.address_size} bits, are not defined"
+            yield name, f"{message}: leave them out"
         for row in TABLES.formats[definition.format]:
             state = is_defined(row, bits, context)
             if row.name in expectation.parts:
@@ -358,6 +373,7 @@ class _GuestParser:
         self.outcome: Optional[Named] = None
         self.comments: list[str] = []
         self.final_comments: tuple[str, ...] = ()
+        self.end_fields: dict[str, Expectation] = {}
         self.lines: list[str] = []
 
     def take(self, text: str, line: int) -> None:
@@ -384,7 +400,7 @@ class _GuestParser:
             self.comments = []
 
     def _end(self, words: list[re.Match[str]]) -> None:
-        name = words[1][0] if len(words) == 2 else ""
+        name = words[1][0] if len(words) >= 2 else ""
         outcome = _ENDINGS.get(name)
         if outcome is None or name in ("SKIPPED", "MALFORMED"):
             good = ", ".join(sorted(set(_ENDINGS) - {"SKIPPED", "MALFORMED"}))
@@ -395,6 +411,11 @@ class _GuestParser:
             raise _Problem("a line VMFAIL and the line end VMFAIL belong together")
         if name in ("EXIT_UNHANDLED", "HALTED") and not self.exits:
             raise _Problem(f"end {name} needs a line for the exit that ended the guest")
+        for word in words[2:]:
+            if name != "EXIT_PORT" or word["name"] not in STATES:
+                raise _Problem(f"stands behind the outcome, where only EXIT_PORT has a state: {word[0]}")
+            text = word["braces"] or word["value"]
+            self.end_fields[word["name"]] = _expectation(word["name"], FORMATS[word["name"]], text)
         self.outcome = outcome
         self.final_comments = tuple(self.comments)
 
@@ -421,6 +442,7 @@ class _GuestParser:
             self.outcome,
             tuple(self.lines),
             self.final_comments,
+            self.end_fields,
         )
 
 
@@ -461,7 +483,7 @@ def parse_trace(text: str, path: Path) -> TraceFile:
                 parser.take(line, number)
         finish()
     except _Problem as problem:
-        raise TraceError(f"{path}:{number}: {problem}") from None
+        raise TraceError(f"{in_project(path)}:{number}: {problem}") from None
     return TraceFile(path, tuple(preamble), guests)
 
 
@@ -470,9 +492,11 @@ def load_trace(path: Path) -> TraceFile:
     try:
         return parse_trace(path.read_text(encoding="utf-8"), path)
     except OSError as error:
-        raise TraceError(f"{path}: cannot be read: {error.strerror}") from error
+        raise TraceError(f"{in_project(path)}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise TraceError(f"{path}: is not UTF-8 text: {error.reason} at byte {error.start}") from None
+        raise TraceError(
+            f"{in_project(path)}: is not UTF-8 text: {error.reason} at byte {error.start}"
+        ) from None
 
 
 def trace_path(folder: Path, guest_name: str) -> Path:

@@ -27,6 +27,8 @@ ENTRY_FAILURE = 1 << 31
 EXCEPTIONS: Mapping[int, str] = dict(
     enumerate("#DE #DB - #BP #OF #BR #UD #NM #DF - #TS #NP #SS #GP #PF - #MF #AC #MC #XM #VE #CP".split())
 )
+_DOUBLE_FAULT = 8
+_ADDRESS_SIZES = {"16": 16, "32": 32, "64": 64}
 _EXCEPTION_TYPES = ("hardware_exception", "privileged_software_exception", "software_exception")
 
 
@@ -36,9 +38,24 @@ class Context:
 
     outs: Optional[bool] = None
     is_64_bit: Optional[bool] = None
+    nmi_unblocking_defined: Optional[bool] = None
+    address_size: Optional[int] = None
+    """The instruction's address size in bits; None where the instruction information does not give one."""
 
 
 UNKNOWN = Context()
+
+
+class Circumstances(NamedTuple):
+    """What a recording says about a guest's whole run, as far as fields depend on it; None: not known."""
+
+    capabilities: Optional[Mapping[int, int]] = None
+    """The header's capability MSRs."""
+    controls: Optional[Mapping[int, int]] = None
+    """The control fields of GUEST_BEGIN, by their order in controls.def."""
+
+
+NOTHING_KNOWN = Circumstances()
 
 
 class Bits(NamedTuple):
@@ -84,7 +101,9 @@ def parse_value(field: Field, text: str) -> int:
         except ValueError:
             wanted = f"one of {', '.join(names.values())}" if names else "a number"
             raise ValueError(f'{field.name} is {wanted}, not "{text}"') from None
-    if not 0 <= number <= field.mask >> field.first:
+    if number < 0:
+        raise ValueError(f"{field.name} cannot be negative: {text}")
+    if number > field.mask >> field.first:
         raise ValueError(f"{field.name} has {field.last - field.first + 1} bits, too few for {text}")
     return number
 
@@ -101,6 +120,8 @@ def _condition_holds(condition: Condition, format_name: str, bits: Bits, context
         return context.outs
     if condition.name == "not_64_bit":
         return None if context.is_64_bit is None else not context.is_64_bit
+    if condition.name == "nmi_unblocking_defined":
+        return context.nmi_unblocking_defined
     field = fields_by_name(format_name)[condition.name]
     if field.mask & ~bits.known:
         return None
@@ -131,6 +152,14 @@ def _is_qualification(format_name: str) -> bool:
     return format_name in formats - {"UNINTERPRETED"}
 
 
+def beyond_address_size(format_name: str, context: Context) -> int:
+    """The bits of a field that are undefined because they lie beyond the instruction's address size: of a
+    displacement (SDM, "Basic VM-Exit Information")."""
+    if format_name != "DISPLACEMENT" or context.address_size is None:
+        return 0
+    return ALL_BITS & ~((1 << context.address_size) - 1)
+
+
 def reserved_bits(format_name: str, value: int, context: Context = UNKNOWN) -> int:
     """The bits of `value` that are set although they must be 0: reserved ones, and in an exit qualification
     those of fields whose condition does not hold (SDM, "Basic VM-Exit Information")."""
@@ -149,6 +178,7 @@ def decode(format_name: str, value: int, context: Context = UNKNOWN) -> list[Par
     `valid` is left out of a format that has other parts, for they are only
     defined with it. Reserved bits that are set come last, as `reserved`.
     """
+    value &= ~beyond_address_size(format_name, context)
     bits = Bits(value)
     parts = []
     for field in TABLES.formats[format_name]:
@@ -269,6 +299,10 @@ FORMATS: Mapping[str, str] = {
 }
 
 
+STATES = ("activity_state", "interruptibility_state")
+"""What an exit saves of the guest that is nearly always 0: active, and nothing blocked."""
+
+
 class Definition(NamedTuple):
     """Whether the architecture defines a field for an exit (None: not known), and its format (`NUMBER`,
     `HEX`, or one of exit_fields.def; `ZERO`: cleared by the processor; empty: not known)."""
@@ -288,6 +322,11 @@ class Facts(NamedTuple):
     is_64_bit: Optional[bool] = None
     string_information: Optional[bool] = True
     """Whether the processor gives instruction information for INS and OUTS (IA32_VMX_BASIC bit 54)."""
+    has_segment: Optional[bool] = True
+    """Whether the segment of INS or OUTS is usable."""
+    instruction_information: Bits = Bits(0, 0)
+    reports_nmi_unblocking: Optional[bool] = None
+    """Whether the pin-based controls leave "NMI unblocking due to IRET" defined at all."""
 
 
 def _is(format_name: str, bits: Bits, name: str, *texts: str) -> Optional[bool]:
@@ -351,7 +390,37 @@ def context_of(reason: ExitReason, facts: Facts) -> Context:
     outs = None
     if reason.qualification == "IO_INSTRUCTION":
         outs = _is("IO_INSTRUCTION", facts.qualification, "direction", "out")
-    return Context(outs, facts.is_64_bit)
+    return Context(outs, facts.is_64_bit, _nmi_unblocking_defined(facts), _address_size(reason, facts))
+
+
+def _not(result: Optional[bool]) -> Optional[bool]:
+    """Logical not, where None is not known."""
+    return None if result is None else not result
+
+
+def _nmi_unblocking_defined(facts: Facts) -> Optional[bool]:
+    """Whether "NMI unblocking due to IRET" is defined: bit 12 of the interruption information and of some
+    exit qualifications (SDM, "Information for VM Exits Due to Vectored Events")."""
+    double_fault = _all(
+        _is("INTERRUPTION", facts.interruption, "valid", "1"),
+        _is("INTERRUPTION", facts.interruption, "type", "hardware_exception"),
+        _is("INTERRUPTION", facts.interruption, "vector", str(_DOUBLE_FAULT)),
+    )
+    return _all(
+        facts.reports_nmi_unblocking,
+        _not(_is("IDT_VECTORING", facts.idt_vectoring, "valid", "1")),
+        _not(double_fault),
+    )
+
+
+def _address_size(reason: ExitReason, facts: Facts) -> Optional[int]:
+    """The instruction's address size in bits, where its instruction information gives one."""
+    format_name, bits = reason.instruction_information, facts.instruction_information
+    field = {row.name: row for row in TABLES.formats.get(format_name, ())}.get("address_size")
+    if field is None or field.mask & ~bits.known or applies(field, bits, UNKNOWN) is not True:
+        return None
+    text = value_text(field, field.extract(bits.value))
+    return _ADDRESS_SIZES.get(text)
 
 
 def definitions(reason: ExitReason, facts: Facts) -> dict[str, Definition]:
@@ -369,7 +438,7 @@ def definitions(reason: ExitReason, facts: Facts) -> dict[str, Definition]:
         informed = _all(is_string, facts.string_information)
     linear: Optional[bool] = "LINEAR" in reason.also
     if "STRING_LINEAR" in reason.also:
-        linear = is_string
+        linear = _all(is_string, facts.has_segment)
     elif "LMSW_LINEAR" in reason.also:
         linear = _all(
             _is("CR_ACCESS", facts.qualification, "access", "lmsw"),
@@ -380,6 +449,12 @@ def definitions(reason: ExitReason, facts: Facts) -> dict[str, Definition]:
     length: Optional[bool] = "LENGTH" in reason.also
     if "SOFTWARE_LENGTH" in reason.also:
         length = _software_event(facts)
+    elif "TASK_LENGTH" in reason.also:
+        gate = _is("TASK_SWITCH", facts.qualification, "source", "task_gate")
+        length = _any(_not(gate), _software_event(facts))
+    elif "APIC_LENGTH" in reason.also:
+        delivery = _is("APIC_ACCESS", facts.qualification, "access", "linear_event_delivery")
+        length = _all(delivery, _software_event(facts))
     interrupted = "INTERRUPTION" in reason.also
     coded: Optional[bool] = False
     if interrupted:
@@ -405,11 +480,18 @@ def is_64_bit(exit: "Exit") -> bool:
     return bool(exit.efer >> 10 & 1 and exit.cs_access_rights >> 13 & 1)
 
 
-def facts_of(exit: "Exit", capabilities: Optional[Mapping[int, int]] = None) -> Facts:
-    """The deciding fields of a record. `capabilities`: the
-    header's capability MSRs, None when they are not known.
-    """
+def _reports_nmi_unblocking(controls: Mapping[int, int]) -> bool:
+    """Whether the pin-based controls are not "NMI exiting" without "virtual NMIs" (SDM, "Information for VM
+    Exits Due to Vectored Events")."""
+    pin = next(number for number, word in enumerate(TABLES.control_words) if word.name == "PIN")
+    names = control_names("PIN", controls.get(pin, 0))
+    return "NMI_EXITING" not in names or "VIRTUAL_NMIS" in names
+
+
+def facts_of(exit: "Exit", circumstances: Circumstances = NOTHING_KNOWN) -> Facts:
+    """The deciding fields of a record."""
     string = TABLES.capabilities["STRING_IO_INFORMATION"]
+    capabilities, controls = circumstances
     has_string = capabilities is None or bool(capabilities.get(string.msr, 0) >> string.bit & 1)
     return Facts(
         Bits(exit.qualification),
@@ -417,6 +499,9 @@ def facts_of(exit: "Exit", capabilities: Optional[Mapping[int, int]] = None) -> 
         Bits(exit.idt_vectoring_information or 0),
         is_64_bit(exit),
         has_string,
+        exit.guest_linear_address is not None,  # it is the kernel that reads the access rights
+        Bits(exit.instruction_information or 0),
+        None if controls is None else _reports_nmi_unblocking(controls),
     )
 
 
@@ -458,7 +543,15 @@ def detail(name: str, value: Optional[int], format_name: str, context: Context =
     return Detail(name, value, format_name, parts)
 
 
-def exit_details(exit: "Exit", capabilities: Optional[Mapping[int, int]] = None) -> list[Detail]:
+def unusual_states(exit: "Exit") -> list[Detail]:
+    """The activity and interruptibility state that the exit saved, where they say more than "active" and
+    "nothing blocked". A VM-entry failure saves neither."""
+    if exit.reason & ENTRY_FAILURE:
+        return []
+    return [detail(name, getattr(exit, name), FORMATS[name]) for name in STATES if getattr(exit, name)]
+
+
+def exit_details(exit: "Exit", circumstances: Circumstances = NOTHING_KNOWN) -> list[Detail]:
     """The exit-information fields that are defined for this exit, decoded, in the order of EXIT_FIELDS.
 
     A field that must be 0 and is not comes too, as a number; for a reason that the SDM does not assign, all
@@ -468,7 +561,7 @@ def exit_details(exit: "Exit", capabilities: Optional[Mapping[int, int]] = None)
     details = []
     if flags := tuple(reason_flags(exit.reason)):
         details.append(Detail("flags", exit.reason & ~0xFFFF, "EXIT_REASON", flags))
-    facts = facts_of(exit, capabilities)
+    facts = facts_of(exit, circumstances)
     if reason is None:
         for name, attribute in EXIT_FIELDS:
             if value := getattr(exit, attribute):

@@ -122,13 +122,13 @@ def matches(name: str, pattern: str) -> bool:
     """Whether a guest's name matches a pattern of `guests=`:
     * and ?; one without a dot means every variant as well.
     """
-    if fnmatchcase(name, _literal_brackets(pattern)):
+    if fnmatchcase(name, literal_brackets(pattern)):
         return True
-    return "." not in pattern and fnmatchcase(name.partition(".")[0], _literal_brackets(pattern))
+    return "." not in pattern and fnmatchcase(name.partition(".")[0], literal_brackets(pattern))
 
 
-def _literal_brackets(pattern: str) -> str:
-    """The pattern with [ taken for itself, as the kernel's own matching does."""
+def literal_brackets(pattern: str) -> str:
+    """The pattern with [ taken for itself, as the kernel's own matching does: only * and ? are special."""
     return pattern.replace("[", "[[]")
 
 

@@ -24,6 +24,8 @@ BUILD = PROJECT / "build"
 RECORDINGS = BUILD / "recordings"
 TRACES = PROJECT / "tests/expected"
 DEVIATIONS = PROJECT / "tests/deviations"
+# As in src/arch/x86_64/processor.h.
+PROCESSOR_LIMIT = 16
 
 
 class SelectionError(Exception):
@@ -75,7 +77,7 @@ ARGUMENTS = (
 
 def options(values: dict[str, str]) -> Options:
     """Options from the values of ARGUMENTS, by name without dashes. Raises SelectionError for one that is no
-    number.
+    number, or too great a one.
     """
     try:
         processors = int(values["processors"] or 0)
@@ -84,16 +86,18 @@ def options(values: dict[str, str]) -> Options:
             raise ValueError
     except ValueError:
         raise SelectionError("--processors and --time-limit must be numbers, and not negative") from None
+    if processors > PROCESSOR_LIMIT:
+        raise SelectionError(f"--processors {processors}: the kernel starts at most {PROCESSOR_LIMIT}")
     texts = {name: values[name] for name in ("machine", "model", "bochs", "qemu", "guest", "order")}
     return Options(processors=processors, time_limit=time_limit, **texts)
 
 
 def select(guests: Iterable[Guest], patterns: str) -> list[Guest]:
-    """The guests that match one of the patterns (all where there are none), in their order. Raises
+    """The guests that match one of the patterns (all where the text is empty), in their order. Raises
     SelectionError where a pattern matches none.
     """
     everything = list(guests)
-    wanted = [pattern for pattern in patterns.split(",") if pattern]
+    wanted = _patterns(patterns)
     for pattern in wanted:
         if not any(matches(guest.name, pattern) for guest in everything):
             names = {guest.name for guest in everything} | {guest.file for guest in everything}
@@ -105,15 +109,34 @@ def select(guests: Iterable[Guest], patterns: str) -> list[Guest]:
     ]
 
 
+def _patterns(text: str) -> list[str]:
+    """The patterns that stand in a text, separated by commas. Raises SelectionError where it has none, but
+    is not empty.
+    """
+    patterns = [pattern.strip() for pattern in text.split(",") if pattern.strip()]
+    if text and not patterns:
+        raise SelectionError(f"{text!r} names no guest: write names or patterns, separated by commas")
+    return patterns
+
+
 def with_guests(chosen: Options, patterns: str) -> Options:
     """The same options with other patterns."""
     return dataclasses.replace(chosen, guest=patterns)
 
 
-def plan(guests: Iterable[Guest], chosen: Options) -> Plan:
-    """The plan to run these guests, which `chosen.guest` selects, as chosen."""
+def plan(guests: Iterable[Guest], chosen: Options, catalogue: Iterable[str] = ()) -> Plan:
+    """The plan to run these guests, which `chosen.guest` selects, as chosen. `catalogue` are the names of all
+    guests that there are.
+    """
     selected = [Planned(guest.name, guest.processors) for guest in guests]
-    return Plan(selected, patterns=chosen.guest, processors=chosen.processors, order=chosen.order)
+    patterns = ",".join(_patterns(chosen.guest))
+    return Plan(
+        selected,
+        patterns=patterns,
+        processors=chosen.processors,
+        order=chosen.order,
+        catalogue=list(catalogue),
+    )
 
 
 class Job:
@@ -127,7 +150,7 @@ class Job:
         deviations = load_deviations(DEVIATIONS / f"{machine.identity.name}.toml")
         self._judge = Judge(TRACES, machine.identity, deviations, chosen.repeat)
         site = Site(BUILD, RECORDINGS, Limits(overall=chosen.time_limit))
-        self._session = Session(machine, plan(guests, chosen), site)
+        self._session = Session(machine, plan(guests, chosen, all_guests()), site)
 
     def start(self) -> None:
         self._session.start()
@@ -142,10 +165,7 @@ class Job:
             if isinstance(happening, BootReport):
                 self.reports.append(happening)
             elif isinstance(happening, GuestRun):
-                header = happening.header
-                verdict = self._judge.judge(
-                    happening, self._guests[happening.guest], header.capabilities if header else None
-                )
+                verdict = self._judge.judge(happening, self._guests[happening.guest])
                 self.verdicts.append(verdict)
                 yield verdict
 

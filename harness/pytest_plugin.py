@@ -7,6 +7,8 @@ other tests run meanwhile, and the guests' tests come last. pyproject.toml loads
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -27,6 +29,7 @@ from harness.verdicts import Status, Verdict
 _GUESTS = PROJECT / "guests/asm"
 _UNIT_TESTS = PROJECT / "tests/unit"
 _UNIT_TEST_LIMIT = 120.0
+_NICENESS = 10
 
 OPTIONS = pytest.StashKey[jobs.Options]()
 
@@ -38,6 +41,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # To be told to end is the same as to be interrupted: machines are ended, and files removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     names = [name.removeprefix("--").replace("-", "_") for name, _, _ in jobs.ARGUMENTS]
     try:
         config.stash[OPTIONS] = jobs.options({name: config.getoption(name) for name in names})
@@ -97,6 +102,13 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.C
             terminalreporter.write_line(line)
 
 
+def step_back() -> None:
+    """Leaves the processors to the tests that run meanwhile: the machines that this thread starts inherit its
+    niceness.
+    """
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
+
 class Background(threading.Thread):
     """Runs the guests, and keeps their verdicts for the tests that ask for them. `whole`: they are the whole
     catalogue.
@@ -115,6 +127,7 @@ class Background(threading.Thread):
         self._over = False
 
     def run(self) -> None:
+        step_back()
         try:
             self.job.start()
             for happening in self.job.happenings():

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from harness import display
+from harness.fields import Circumstances
 from harness.records import (
     Catalogue,
     End,
@@ -47,6 +48,13 @@ class GuestRun:
     header: Header | None = None
     death: str = ""
     missing: str = ""
+
+    @property
+    def circumstances(self) -> Circumstances:
+        """What the recording says about the whole of this run."""
+        return Circumstances(
+            self.header.capabilities if self.header else None, self.begin.controls if self.begin else None
+        )
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,12 @@ from typing import Any, Callable, Iterable, Iterator, Mapping, NoReturn, TypeVar
 
 PROJECT = Path(__file__).resolve().parent.parent
 
+
+def in_project(path: Path) -> Path:
+    """How a path is shown in messages: relative to the project, where it lies in it."""
+    return path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
+
+
 Argument = Union[str, int, tuple[str, ...]]
 RowType = TypeVar("RowType")
 
@@ -199,8 +205,11 @@ _MACROS = {
 # The words that exit_reasons.def uses for the exit-information fields beside qualification and instruction
 # information.
 _ALSO = frozenset(
-    "LENGTH LINEAR PHYSICAL INTERRUPTION SOFTWARE_LENGTH STRING_LINEAR LMSW_LINEAR TRANSLATION_LINEAR".split()
+    "LENGTH LINEAR PHYSICAL INTERRUPTION SOFTWARE_LENGTH TASK_LENGTH APIC_LENGTH STRING_LINEAR LMSW_LINEAR"
+    " TRANSLATION_LINEAR".split()
 )
+# The words that may stand as terms of a condition in exit_fields.def, beside `undefined`.
+_WORDS = ("outs", "not_64_bit", "nmi_unblocking_defined")
 _POSITIONS = ("FAULT", "TRAP", "BETWEEN", "ENTRY")
 _RECORD_TYPES = ("UINT", "TEXT", "BYTES", "REGISTERS", "MSRS")
 _PRESENCES = ("ALWAYS", "NONZERO", "DEFINED")
@@ -325,7 +334,7 @@ def _conditions(row: _Row, text: str) -> tuple[tuple[Condition, ...], bool]:
             row.fail(f'the condition "{term}" is neither name=value, name!=value nor a word')
         if term == "undefined":
             undefined = True
-        elif match[2] is None and term not in ("outs", "not_64_bit"):
+        elif match[2] is None and term not in _WORDS:
             row.fail(f'the condition "{term}" is not known')
         else:
             conditions.append(Condition(match[1], match[3] or "", match[2] == "!="))

@@ -4,11 +4,21 @@ what the failure display shows and what blessing writes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Mapping, Optional
+from typing import TYPE_CHECKING, Optional
 
 from harness.disassembly import disassemble_exit
 from harness.expected import EXTRAS, REGISTERS, Expectation, ExpectedExit
-from harness.fields import FORMATS, Detail, detail, exit_details, next_name, reason_name
+from harness.fields import (
+    FORMATS,
+    NOTHING_KNOWN,
+    Circumstances,
+    Detail,
+    detail,
+    exit_details,
+    next_name,
+    reason_name,
+    unusual_states,
+)
 from harness.tables import TABLES
 
 if TYPE_CHECKING:
@@ -22,13 +32,13 @@ def written_line(exit: ExpectedExit) -> str:
     return " ".join((exit.reason.name, exit.location, exit.code, *fields))
 
 
-def exit_line(exit: "Exit", guest: "Guest", capabilities: Optional[Mapping[int, int]] = None) -> str:
+def exit_line(exit: "Exit", guest: "Guest", circumstances: Circumstances = NOTHING_KNOWN) -> str:
     """A recorded exit as one line of a trace, without alignment."""
-    return " ".join(columns(exit, guest, None, capabilities))
+    return " ".join(columns(exit, guest, None, circumstances))
 
 
 def columns(
-    exit: "Exit", guest: "Guest", existing: Optional[ExpectedExit], capabilities: Optional[Mapping[int, int]]
+    exit: "Exit", guest: "Guest", existing: Optional[ExpectedExit], circumstances: Circumstances
 ) -> list[str]:
     """A recorded exit in the columns of a trace's line;
     what `existing` leaves open or adds beyond duty is kept.
@@ -40,7 +50,7 @@ def columns(
     fields = []
     reason = TABLES.exit_reasons.get(exit.basic_reason)
     implied = {"entry_failure"} if reason and reason.position == "ENTRY" else set()
-    for item in exit_details(exit, capabilities):
+    for item in exit_details(exit, circumstances):
         if item.name == "flags":
             item = item._replace(parts=tuple(part for part in item.parts if part.name not in implied))
             if not item.parts:
@@ -53,6 +63,7 @@ def columns(
                 fields.append(f"next={next_name(value)}")
             else:
                 fields.append(_kept(detail(name, value, FORMATS.get(name, "HEX")), expectation))
+    fields += [str(item) for item in unusual_states(exit) if item.name not in kept]
     return [reason_name(exit.basic_reason), guest.locate(exit.rip), code, *fields]
 
 

@@ -8,7 +8,7 @@ XPASS: a listed deviation that did not show. The pytest plugin and `make run` ju
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from harness.expected import ExpectedGuest, TraceError, load_trace, trace_path
 from harness.guests import Guest
 from harness.machines import Identity
 from harness.runs import GuestRun
-from harness.tables import PROJECT, TABLES
+from harness.tables import TABLES, in_project
 
 
 class Status(enum.Enum):
@@ -36,6 +36,10 @@ class Status(enum.Enum):
     def is_good(self) -> bool:
         """Whether the suite stays green with it."""
         return self not in (Status.FAIL, Status.ERROR, Status.XPASS)
+
+
+class MissingTrace(TraceError):
+    """There is no expected trace, or no part of it for this guest."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,8 @@ class Judge:
     deviations: Sequence[Deviation] = ()
     repeat: str = ""
 
-    def judge(self, run: GuestRun, guest: Guest, capabilities: Mapping[int, int] | None = None) -> Verdict:
-        """The verdict on the run of a guest. `capabilities` are those of the recording's header."""
+    def judge(self, run: GuestRun, guest: Guest) -> Verdict:
+        """The verdict on the run of a guest."""
         if run.missing:
             return Verdict(guest.name, Status.SKIP, run.missing)
         if run.death or run.trouble or run.end is None:
@@ -75,42 +79,45 @@ class Judge:
             return self._error(run, f"{outcome.meaning}: {run.end.detail}")
         try:
             expected = self._expected(guest)
-        except TraceError as error:
+        except MissingTrace as error:
             return self._error(
                 run, f"{error}: write it, or have it written by `make bless GUEST={guest.name}`"
             )
-        differences = compare(expected, run.exits, run.end, guest, capabilities)
-        shown = ""
+        except TraceError as error:
+            return self._error(run, f"{error}; correct it there")
+        circumstances = run.circumstances
+        differences = compare(expected, run.exits, run.end, guest, circumstances)
+        picture = ""
         if differences:
-            shown = display.failure(expected, run.exits, run.end, guest, capabilities, self.repeat)
+            picture = display.failure(expected, run.exits, run.end, guest, circumstances, self.repeat)
         if any(difference.kind == "trace" for difference in differences):
-            return Verdict(guest.name, Status.ERROR, _in_one_line(differences), shown)
-        return self._weigh(guest, differences, shown)
+            return Verdict(guest.name, Status.ERROR, _in_one_line(differences), picture)
+        return self._weigh(guest, differences, picture)
 
     def _expected(self, guest: Guest) -> ExpectedGuest:
         """The guest's expected trace. Raises TraceError, which names the file."""
         path = trace_path(self.traces, guest.name)
-        shown = path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
         if not path.exists():
-            raise TraceError(f"there is no expected trace {shown}")
+            raise MissingTrace(f"there is no expected trace {in_project(path)}")
         expected = load_trace(path).guests.get(guest.name)
         if expected is None:
-            raise TraceError(f"{shown} has no part [{guest.name}]")
+            raise MissingTrace(f"{in_project(path)} has no part [{guest.name}]")
         return expected
 
-    def _weigh(self, guest: Guest, differences: Sequence[Difference], shown: str) -> Verdict:
+    def _weigh(self, guest: Guest, differences: Sequence[Difference], picture: str) -> Verdict:
         """The verdict where all is in order but for these differences (or none)."""
         listed = [deviation for deviation in self.deviations if applies(deviation, guest.name, self.identity)]
         if not differences:
             if listed:
-                why = f"a deviation that is listed did not show: {listed[0].summary}; take it off the list"
+                entries = "; ".join(f"{entry.place}: {entry.summary}" for entry in listed)
+                why = f"a deviation that is listed did not show: {entries}; take it off the list"
                 return Verdict(guest.name, Status.XPASS, why, why)
             return Verdict(guest.name, Status.PASS)
         if covers(listed, differences):
             return Verdict(
-                guest.name, Status.XFAIL, "; ".join(deviation.summary for deviation in listed), shown
+                guest.name, Status.XFAIL, "; ".join(deviation.summary for deviation in listed), picture
             )
-        return Verdict(guest.name, Status.FAIL, _in_one_line(differences), shown)
+        return Verdict(guest.name, Status.FAIL, _in_one_line(differences), picture)
 
     def _error(self, run: GuestRun, why: str) -> Verdict:
         parts = [f"{run.guest}: {display.plain(why)}"]

@@ -73,13 +73,26 @@ static void find_work(void)
 		stop(STOP_BAD_CATALOGUE, "%s", why);
 }
 
+/* A guest may run on any processor: they must all have the boot processor's VMX. */
+static void compare_capability(const struct vmx_capability *mine)
+{
+	for (unsigned i = 0; i < VMX_MSR_COUNT; i++) {
+		if (mine->msr[i] != capability.msr[i] || mine->present != capability.present)
+			stop(STOP_VMX_UNSUITABLE,
+			     "processor %u has another VMX than processor 0: MSR 0x%x is 0x%lx, and not "
+			     "0x%lx",
+			     this_processor()->index, VMX_MSR_FIRST + i, mine->msr[i], capability.msr[i]);
+	}
+}
+
 /* On each processor: VMX must be there and alike everywhere, and is switched on. */
 static void start_vmx(void *argument)
 {
+	struct vmx_capability mine;
 	const char *why;
 
 	(void)argument;
-	switch (vmx_detect(&capability, &why)) {
+	switch (vmx_detect(&mine, &why)) {
 	case VMX_SUPPORTED:
 		break;
 	case VMX_ABSENT:
@@ -89,6 +102,10 @@ static void start_vmx(void *argument)
 	case VMX_UNSUITABLE:
 		stop(STOP_VMX_UNSUITABLE, "%s", why);
 	}
+
+	if (this_processor()->index == 0)
+		capability = mine;
+	compare_capability(&mine);
 
 	struct vmx_region *region = vmx_region_create(&capability);
 

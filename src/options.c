@@ -2,10 +2,11 @@
  * Words of the command line, selection by pattern, and the order of the run.
  */
 #include "options.h"
+#include "arch/x86_64/processor.h"
 #include "lib/format.h"
 #include "lib/string.h"
 
-#define PROCESSORS_MAX 255
+_Static_assert(PROCESSOR_LIMIT == 16, "the message below says so");
 
 /* One word of the command line, not NUL-terminated. */
 struct word {
@@ -105,8 +106,8 @@ static bool parse_word(struct options *options, struct word *word)
 	if (take_key(word, "order"))
 		return parse_order(options, word);
 	if (take_key(word, "processors")) {
-		if (!parse_number(word, PROCESSORS_MAX, &number) || number == 0)
-			return fail(options, word, "processors is a number from 1 to 255");
+		if (!parse_number(word, PROCESSOR_LIMIT, &number) || number == 0)
+			return fail(options, word, "processors is a number from 1 to 16");
 		options->processors = (unsigned)number;
 		return true;
 	}

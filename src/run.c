@@ -5,6 +5,7 @@
  */
 #include "run.h"
 #include "arch/x86_64/apic.h"
+#include "arch/x86_64/pages.h"
 #include "arch/x86_64/pit.h"
 #include "arch/x86_64/serial.h"
 #include "arch/x86_64/smp.h"
@@ -38,22 +39,37 @@ static enum outcome outcome_of(enum exit_next next)
 		return OUTCOME_EXIT_PORT;
 	case EXIT_HALT:
 		return OUTCOME_HALTED;
+	case EXIT_WATCHDOG:
+		return OUTCOME_WATCHDOG_TIME;
 	default:
 		return OUTCOME_EXIT_UNHANDLED;
 	}
 }
 
-/* True when the exit is the watchdog's own. */
-static bool is_watchdog(const struct run *run, const struct vm_exit *exit)
+/* The timer is the watchdog's, and no handler's. */
+static bool is_watchdog_timer(const struct run *run, const struct vm_exit *exit)
+{
+	return run->setup.timer_is_watchdog && exit_basic_reason(exit) == EXIT_REASON_PREEMPTION_TIMER;
+}
+
+/* Whether the interrupt that the handler took away was the watchdog's. */
+static bool is_watchdog_interrupt(const struct run *run, const struct vm_exit *exit)
 {
 	bool acknowledged = exit->interruption_information & EVENT_VALID;
 
-	if (run->setup.timer_is_watchdog)
-		return exit_basic_reason(exit) == EXIT_REASON_PREEMPTION_TIMER;
-	if (exit_basic_reason(exit) != EXIT_REASON_EXTERNAL_INTERRUPT)
+	if (run->setup.timer_is_watchdog || exit_basic_reason(exit) != EXIT_REASON_EXTERNAL_INTERRUPT)
 		return false;
 	return WATCHDOG_VECTOR == (acknowledged ? (int)(exit->interruption_information & EVENT_VECTOR_MASK)
 						: this_processor()->vector);
+}
+
+static enum exit_next answer(struct run *run, const struct vm_exit *exit)
+{
+	if (is_watchdog_timer(run, exit))
+		return EXIT_WATCHDOG;
+	enum exit_next next = exit_dispatch(run->vcpu, exit);
+
+	return is_watchdog_interrupt(run, exit) ? EXIT_WATCHDOG : next;
 }
 
 static void handle_exit(struct run *run)
@@ -61,12 +77,10 @@ static void handle_exit(struct run *run)
 	struct vm_exit exit = {0};
 
 	vcpu_read_exit(run->vcpu, &exit);
-	enum exit_next next = exit_dispatch(run->vcpu, &exit);
+	enum exit_next next = answer(run, &exit);
 
 	record_exit(&exit, next);
-	if (is_watchdog(run, &exit))
-		end_run(run, OUTCOME_WATCHDOG_TIME);
-	else if (next != EXIT_RESUME_PAST && next != EXIT_RESUME_HERE)
+	if (next != EXIT_RESUME_PAST && next != EXIT_RESUME_HERE)
 		end_run(run, outcome_of(next));
 	else if (exit.number + 1 >= EXIT_BUDGET)
 		end_run(run, OUTCOME_WATCHDOG_EXITS);
@@ -113,19 +127,27 @@ static void run_to_the_end(struct run *run, unsigned processors)
 		;
 }
 
+static void record_begin(const struct vcpu *vcpu, const struct guest *guest, bool ready)
+{
+	struct controls controls = ready ? controls_read(vcpu->capability) : vcpu->controls;
+
+	record_guest_begin(guest->index, guest->name, &controls,
+			   ready ? (u32)vmcs_read(VMCS_EXCEPTION_BITMAP) : 0);
+	/* Whatever the guest does to the machine, it must be known that it was this one. */
+	serial_flush();
+}
+
 void run_guest(struct vcpu *vcpu, const struct guest *guest, unsigned processors)
 {
 	static struct run run;
+	size_t pages = pages_statistics().free;
 	enum setup_result result;
 
 	run = (struct run){.vcpu = vcpu};
 	result = setup_guest(&run.setup, vcpu, guest, processors,
 			     tsc_per_millisecond() * TIME_BUDGET_MILLISECONDS);
-	record_guest_begin(guest->index, guest->name, &vcpu->controls,
-			   result == SETUP_READY ? (u32)vcpu_read_vmcs(vcpu, VMCS_EXCEPTION_BITMAP) : 0);
+	record_begin(vcpu, guest, result == SETUP_READY);
 	if (result == SETUP_READY) {
-		/* Whatever the guest does to the machine, it must be known that it was this one. */
-		serial_flush();
 		run_to_the_end(&run, processors);
 		record_guest_end(guest->index, run.outcome, vcpu->exits, run.instruction_error, NULL);
 	} else {
@@ -134,4 +156,7 @@ void run_guest(struct vcpu *vcpu, const struct guest *guest, unsigned processors
 				 0, 0, run.setup.detail);
 	}
 	setup_release(vcpu);
+	if (pages_statistics().free != pages)
+		panic("guest %s left %zu pages free, there were %zu before it", guest->name,
+		      pages_statistics().free, pages);
 }

@@ -1,13 +1,13 @@
-"""Boots that tests ask for beside that of the catalogue: they run in the background, from the moment when
-pytest knows that a test needs them, and the tests that use them come last.
+"""What runs in the background, from the moment when pytest knows its tests: boots that tests ask for beside
+that of the catalogue (those tests come last), and tests marked `ahead`, which only wait for other programs.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
+import hashlib
+import shutil
 import tempfile
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -16,8 +16,9 @@ import pytest
 
 from harness import jobs
 from harness.boots import BootReport, Session, Site
+from harness.iso import image
 from harness.machines import Limits, choose
-from harness.pytest_plugin import BACKGROUND, OPTIONS
+from harness.pytest_plugin import BACKGROUND, OPTIONS, step_back
 from harness.records import read_records
 from harness.runs import Collector, GuestRun
 from harness.tables import PROJECT
@@ -74,6 +75,28 @@ def _in_order(order: str) -> Callable[[jobs.Options, Path], Booted]:
     return start
 
 
+def _again(options: jobs.Options, folder: Path) -> Booted:
+    """The whole catalogue in its own order once more. What the same image gave on the same machine in a
+    session before counts as well: it is kept, because a boot takes long.
+    """
+    kept = BUILD / "kept-recordings" / f"{_same_image_and_machine(options)}.bin"
+    if not kept.exists():
+        booted = _in_order("")(options, folder)
+        shutil.rmtree(kept.parent, ignore_errors=True)
+        kept.parent.mkdir()
+        shutil.copyfile(booted.reports[0].recording, kept)
+    return Booted({}, [BootReport(kept.stem, 1, kept)])
+
+
+def _same_image_and_machine(options: jobs.Options) -> str:
+    """A digest of all that a recording depends on: the image, the emulator, and how the harness starts it."""
+    emulator = Path(shutil.which(options.bochs) or options.bochs)
+    changed = emulator.stat().st_mtime_ns if emulator.exists() else 0
+    facts = [image(BUILD, []).name, options.machine, options.model, str(emulator), str(changed)]
+    facts += [path.read_text() for path in sorted((PROJECT / "harness/machines").glob("*.py"))]
+    return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:20]
+
+
 def _unruly(options: jobs.Options, folder: Path) -> Booted:
     """Boots the guests of tests/guests, which crash the kernel and worse."""
     everything = dataclasses.replace(options, order="", guest="")
@@ -92,11 +115,11 @@ def _for_people(options: jobs.Options, folder: Path) -> Booted:
     """
     menu = (PROJECT / "grub.cfg").read_bytes()
     waiting, hurried = b"\nset timeout=3\n", b"\nset timeout=0\n"
-    image = (BUILD / "exitscope.iso").read_bytes()
-    assert waiting in menu and image.count(menu) == 1
+    content = (BUILD / "exitscope.iso").read_bytes()
+    assert waiting in menu and content.count(menu) == 1
     folder.mkdir(parents=True, exist_ok=True)
     copy = folder / "exitscope.iso"
-    copy.write_bytes(image.replace(menu, menu.replace(waiting, hurried)))
+    copy.write_bytes(content.replace(menu, menu.replace(waiting, hurried)))
     site = Site(BUILD, folder, LIMITS, make_image=lambda build, words: copy)
     return boot(jobs.Options(machine="qemu-tcg", qemu=options.qemu), site)
 
@@ -107,11 +130,13 @@ _BOOTS: dict[str, Callable[[jobs.Options, Path], Booted]] = {
     "image_for_people": _for_people,
     "without_ept": _without_ept,
     "in_order": _in_order(""),
-    "in_order_again": _in_order(""),
+    "in_order_again": _again,
     "reversed_order": _in_order("reverse"),
     "shuffled_order": _in_order("shuffle:20241"),
 }
+_ahead = pytest.StashKey[dict[str, Future[None]]]()
 _started = pytest.StashKey[dict[str, Future[Booted]]]()
+_ahead_pool = pytest.StashKey[ThreadPoolExecutor]()
 _pool = pytest.StashKey[ThreadPoolExecutor]()
 _folder = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
 
@@ -127,12 +152,41 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
+    session.config.stash[_ahead] = {}
+    if session.config.option.collectonly or session.testsfailed:
+        return
+    _start_marked_tests(session)
+    _start_boots(session)
+
+
+def _start_marked_tests(session: pytest.Session) -> None:
+    """One after another, in their order: they may build on each other."""
+    marked = [item for item in session.items if item.get_closest_marker("ahead")]
+    if marked:
+        session.config.stash[_ahead_pool] = pool = ThreadPoolExecutor(
+            max_workers=1, thread_name_prefix="ahead"
+        )
+        for item in marked:
+            assert isinstance(item, pytest.Function)
+            session.config.stash[_ahead][item.nodeid] = pool.submit(item.obj)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    future = pyfuncitem.config.stash[_ahead].get(pyfuncitem.nodeid)
+    if future is None:
+        return None
+    future.result()
+    return True
+
+
+def _start_boots(session: pytest.Session) -> None:
     wanted = {name for item in session.items for name in _needs(item)}
     if _catalogue_is_booted(session.config):
         wanted.discard("in_order")
-    if not wanted or session.config.option.collectonly or session.testsfailed:
+    if not wanted:
         return
-    pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="boots", initializer=_step_back)
+    pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="boots", initializer=step_back)
     options = session.config.stash[OPTIONS]
     session.config.stash[_folder] = folder = tempfile.TemporaryDirectory(prefix="exitscope-")
     session.config.stash[_started] = {
@@ -143,12 +197,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     session.config.stash[_pool] = pool
 
 
-def _step_back() -> None:
-    """Leaves the processors to the tests that run meanwhile: a thread's machines inherit its niceness."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
-
-
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    if pool := session.config.stash.get(_ahead_pool, None):
+        pool.shutdown(cancel_futures=True)
     if pool := session.config.stash.get(_pool, None):
         pool.shutdown(cancel_futures=True)
         session.config.stash[_folder].cleanup()

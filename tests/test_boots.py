@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.boots import BootReport, Plan, Planned, Seen, Session, Site
+from harness import boots
+from harness.boots import BootReport, Plan, Planned, RecordingError, Seen, Session, Site
 from harness.machines import Ending, EndKind, Limits, MachineError
 from harness.records import Exit, read_records
 from harness.runs import Collector, GuestRun
+from harness.tables import PROJECT
 from tests.fakes import FakeMachine, Recording
 
 CATALOGUE = ["alpha", "beta", "gamma", "delta"]
@@ -118,6 +120,85 @@ def test_after_a_crash_in_another_order_the_rest_is_named(tmp_path: Path) -> Non
     runs, _ = session(machine, tmp_path, plan(order="reverse"))
     assert set(runs) == set(CATALOGUE)
     assert machine.boots == [(["order=reverse"], 1), (["guests=alpha,beta", "order=reverse"], 1)]
+
+
+def test_what_one_command_line_cannot_name_is_run_in_portions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boots, "LONGEST_VALUE", len("alpha,beta"))
+    every = ",".join(CATALOGUE)
+    machine = FakeMachine(kernel())
+    runs, reports = session(machine, tmp_path, plan(patterns=every))
+    assert [guest for guest, run in runs.items() if run.end] == CATALOGUE
+    assert [words for words, _ in machine.boots] == [
+        ["guests=alpha,beta"],
+        ["guests=gamma"],
+        ["guests=delta"],
+    ]
+    assert not any(report.problem for report in reports)
+    machine = FakeMachine(kernel(dies_at=["gamma"]))
+    runs, _ = session(machine, tmp_path, plan(patterns=every, order="reverse"))
+    assert list(runs) == ["delta", "gamma", "beta", "alpha"]
+    assert [words[0] for words, _ in machine.boots] == [
+        "guests=delta",
+        "guests=beta,gamma",
+        "guests=alpha,beta",
+    ]
+
+
+def test_a_portion_that_leaves_out_a_guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boots, "LONGEST_VALUE", len("alpha,beta"))
+
+    def forgetful(words: list[str], processors: int) -> Iterator[bytes]:
+        return kernel()([words[0].removesuffix(",beta")], processors)
+
+    runs, _ = session(FakeMachine(forgetful), tmp_path, plan(patterns=",".join(CATALOGUE)))
+    assert [guest for guest, run in runs.items() if run.death] == ["beta"]
+    assert list(runs) == CATALOGUE
+
+
+def test_a_file_stands_for_all_of_its_variants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boots, "LONGEST_VALUE", 10)
+
+    def idle(words: list[str], processors: int) -> Iterator[bytes]:
+        yield Recording().stop()
+
+    machine = FakeMachine(idle)
+    names = ["one.a", "one.b", "two.a", "three"]
+    selected = [Planned(name) for name in names]
+    everything = Plan(selected, patterns=",".join(names), catalogue=[*names, "two.b"])
+    session(machine, tmp_path, everything)
+    assert machine.boots == [(["guests=one,two.a"], 1)]
+
+
+def test_the_longest_value_is_the_kernel_s() -> None:
+    text = (PROJECT / "src/options.h").read_text()
+    assert f"#define OPTION_TEXT_MAX {boots.LONGEST_VALUE + 1}\n" in text
+
+
+def test_a_recording_that_cannot_be_written(tmp_path: Path) -> None:
+    def full(build: Path, words: list[str]) -> Path:
+        (tmp_path / "fake-1p-1.bin").symlink_to("/dev/full")
+        return no_image(build, words)
+
+    running = Session(FakeMachine(kernel()), plan(), Site(tmp_path, tmp_path, make_image=full))
+    running.start()
+    with pytest.raises(RecordingError, match="fake-1p-1.bin cannot be written: No space left on device"):
+        list(running.happenings())
+    running.close()
+
+
+def test_a_folder_where_a_recording_should_be(tmp_path: Path) -> None:
+    (tmp_path / "old.bin").mkdir()
+    running = Session(FakeMachine(kernel()), plan(), site(tmp_path))
+    with pytest.raises(RecordingError, match="old.bin is in the way"):
+        running.start()
+    running.close()
+
+
+def test_a_serial_port_that_fell_silent_is_told_from_a_death(tmp_path: Path) -> None:
+    runs, _ = session(FakeMachine(kernel(dies_at=["delta"], ending=None)), tmp_path, plan())
+    assert "the serial port fell silent" in runs["delta"].death
 
 
 def test_a_panic_is_the_guests_death(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from harness import jobs
 from harness.cli import main
 from harness.guests import Guest
+from harness.tables import PROJECT
 from tests.fakes import FakeMachine, Recording
 from tests.samples import assemble_sample, exit_item, exit_port
 
@@ -106,6 +107,12 @@ def test_run_shows_what_failed(run: Run, bench: Workbench) -> None:
     assert output.endswith("1 guests: 1 FAIL\n")
 
 
+def test_empty_patterns_do_not_count(run: Run) -> None:
+    chosen = jobs.Options(guest=",sample , ,")
+    assert [guest.name for guest in jobs.select(jobs.all_guests().values(), chosen.guest)] == ["sample"]
+    assert jobs.plan([], chosen).patterns == "sample"
+
+
 def test_run_with_details_prints_registers(run: Run) -> None:
     assert "RSP" not in run("run")[1]
     assert "RSP" in run("run", "--details")[1]
@@ -118,6 +125,24 @@ def test_log_prints_the_last_recording_again(run: Run) -> None:
     assert status == 0
     assert "recording: " in output and "mov cr0, rax" in output
     assert "mov cr0, rax" in run("log", "--guest", "sample")[1]
+
+
+def test_a_file_in_the_way_is_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "old.bin").mkdir()
+    status, output = run("run")
+    assert status == 2
+    assert "old.bin is in the way: " in output
+
+
+def test_a_file_that_cannot_be_made_is_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "recordings"
+    folder.write_text("no folder")
+    monkeypatch.setattr(jobs, "RECORDINGS", folder)
+    status, output = run("run")
+    assert status == 2
+    assert f"harness: {folder}: File exists: see to that" in output
 
 
 def test_log_of_a_named_file_that_is_anything_at_all(run: Run, tmp_path: Path) -> None:
@@ -166,7 +191,10 @@ def test_bench(run: Run) -> None:
     "arguments, message",
     [
         (("run", "--guest", "smaple"), "no guest matches 'smaple'; near to it: sample"),
+        (("run", "--guest", ","), "',' names no guest"),
+        (("list", "--guest", " "), "' ' names no guest"),
         (("run", "--processors", "many"), "must be numbers"),
+        (("run", "--processors", "99"), "--processors 99: the kernel starts at most 16"),
         (("run", "--time-limit", "0"), "must be numbers"),
         (("new-guest", "--name", "", "--reason", "CPUID", "--mode", "LONG64"), "NAME=: a guest's name"),
         (("new-guest", "--name", "x", "--reason", "CUPID", "--mode", "LONG64"), "did you mean CPUID"),
@@ -176,6 +204,11 @@ def test_misuse_is_told_from_failure(arguments: tuple[str, ...], message: str, r
     status, output = run(*arguments)
     assert status == 2
     assert message in output
+
+
+def test_the_limit_of_processors_is_the_kernel_s() -> None:
+    text = (PROJECT / "src/arch/x86_64/processor.h").read_text()
+    assert f"#define PROCESSOR_LIMIT {jobs.PROCESSOR_LIMIT}\n" in text
 
 
 def test_an_unknown_machine(capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,8 +36,8 @@ def load(folder: Path, text: str) -> tuple[Deviation, ...]:
     return load_deviations(path)
 
 
-def difference(field: str, kind: str = "field") -> Difference:
-    return Difference(kind, 0, 3, field, "1", "2")
+def difference(field: str, kind: str = "field", actual: str = "2") -> Difference:
+    return Difference(kind, 0, 3, field, "1", actual)
 
 
 def test_an_entry(tmp_path: Path) -> None:
@@ -84,6 +84,20 @@ def test_what_a_deviation_explains(tmp_path: Path) -> None:
     assert not covers([], [difference("length")])
 
 
+def test_a_deviation_may_say_what_comes(tmp_path: Path) -> None:
+    values = """values = { length = "length=2", "qualification.size" = "size=[?]*" }"""
+    listed = load(tmp_path, ENTRY + values)
+    for field, actual, expected in (
+        ("length", "length=2", True),
+        ("length", "length=3", False),
+        ("qualification.size", "size=[7] and more", True),
+        ("qualification.size", "size=7", False),
+        ("qualification.port", "port=1", True),
+    ):
+        assert covers(listed, [difference(field, actual=actual)]) is expected, (field, actual)
+    assert not covers(listed, [difference("length", actual="length=2"), difference("length", actual="2")])
+
+
 @pytest.mark.parametrize(
     "text, message",
     [
@@ -91,10 +105,14 @@ def test_what_a_deviation_explains(tmp_path: Path) -> None:
         ("x = 1", "holds nothing but entries"),
         ("deviation = 1", "holds nothing but entries"),
         ("deviation = [1]", "entry 1 is no table"),
-        (ENTRY + ENTRY.replace('proof = "the guest io.out_8"', ""), "entry 2 needs proof, a text"),
-        (ENTRY.replace('versions = "2.7"', "versions = 2.7"), "entry 1 needs versions, a text or a list"),
-        (ENTRY.replace('["tigerlake", "corei7_*"]', "[]"), "entry 1 needs models"),
-        (ENTRY + 'reason = "x"', "entry 1 has reason, which is not known"),
+        (ENTRY + ENTRY.replace('proof = "the guest io.out_8"', ""), "entry 2 .* needs proof, a text"),
+        (ENTRY.replace('versions = "2.7"', "versions = 2.7"), "entry 1 .* needs versions, a text or a list"),
+        (ENTRY.replace('["tigerlake", "corei7_*"]', "[]"), r"entry 1 \(io\) needs models"),
+        (ENTRY + 'reason = "x"', r"entry 1 \(io\) has reason, which is not known"),
+        (ENTRY.replace('["qualification", "length"]', '"*"'), r"entry 1 \(io\) excuses every field"),
+        (ENTRY + "values = 1", "entry 1 .* needs values to be texts by field"),
+        (ENTRY + "values = { length = 1 }", "entry 1 .* needs values to be texts by field"),
+        (ENTRY + 'values = { rip = "1" }', "entry 1 .* has a value for rip, which is not among"),
     ],
 )
 def test_a_wrong_list_names_the_entry(tmp_path: Path, text: str, message: str) -> None:

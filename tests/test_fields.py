@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 
 from harness import fields
-from harness.fields import Bits, Context, Facts, decode, definitions, exit_details, render, reserved_bits
+from harness.fields import (
+    Bits,
+    Circumstances,
+    Context,
+    Facts,
+    decode,
+    definitions,
+    exit_details,
+    render,
+    reserved_bits,
+)
 from harness.tables import TABLES
 from tests.samples import make_begin, make_exit
 
@@ -53,6 +63,7 @@ VALID = 1 << 31
         ("ACTIVITY_STATE", 1, "state=hlt"),
         ("INTERRUPTIBILITY", 9, "blocking_by_sti blocking_by_nmi"),
         ("RDRAND_RDSEED", 0x1018, "register=RBX operand_size=64"),
+        ("LOADIWKEY", 0x10000018, "register1=XMM3 register2=XMM1"),
         # The scale is undefined without an index register.
         ("VMX_MEMORY", 0x02418101, "address_size=64 segment=DS no_index base=RSP"),
     ],
@@ -159,6 +170,15 @@ IO = 0x0080_0000
         ("CR_ACCESS", 0x0, 0, 0, "qualification length"),
         ("CR_ACCESS", 0x30, 0, 0, "qualification length"),
         ("CR_ACCESS", 0x70, 0, 0, "qualification length guest_linear_address"),
+        ("TASK_SWITCH", 0x4000_0008, 0, 0, "qualification length"),
+        ("TASK_SWITCH", 0xC000_0008, 0, VALID | 0x306, "qualification idt_vectoring"),
+        ("TASK_SWITCH", 0xC000_0008, 0, VALID | 0x440, "qualification idt_vectoring length"),
+        ("APIC_ACCESS", 0x80, 0, 0, "qualification"),
+        ("APIC_ACCESS", 0x3080, 0, VALID | 0x306, "qualification idt_vectoring"),
+        ("APIC_ACCESS", 0x3080, 0, VALID | 0x440, "qualification idt_vectoring length"),
+        ("APIC_ACCESS", 0xA000, 0, VALID | 0x440, "qualification idt_vectoring"),
+        ("IO_SMI", IO, 0, 0, "qualification"),
+        ("IO_SMI", IO | 0x10, 0, 0, "qualification guest_linear_address"),
         ("ENTRY_FAIL_GUEST_STATE", 0, 0, 0, "qualification"),
         ("RDRAND", 0, 0, 0, "length instruction_information"),
         ("ENQCMD_PASID", 0, 0, 0, "length"),
@@ -171,14 +191,68 @@ def test_which_fields_an_exit_has(
     assert defined(reason, facts) == set(names.split())
 
 
+NMI_EXITING, VIRTUAL_NMIS = 1 << 3, 1 << 5
+UNBLOCKING = 1 << 12
+
+
+@pytest.mark.parametrize(
+    "controls, interruption, vectoring, shown",
+    [
+        (0, VALID | 0xB0D, 0, True),
+        (NMI_EXITING | VIRTUAL_NMIS, VALID | 0xB0D, 0, True),
+        (NMI_EXITING, VALID | 0xB0D, 0, False),
+        (0, VALID | 0xB0D, VALID | 0x306, False),
+        (0, VALID | 0xB08, 0, False),
+    ],
+)
+def test_where_nmi_unblocking_is_defined(
+    controls: int, interruption: int, vectoring: int, shown: bool
+) -> None:
+    """SDM, "Information for VM Exits Due to Vectored Events"."""
+    exit = make_exit(
+        "EXCEPTION_NMI",
+        interruption_information=interruption | UNBLOCKING,
+        interruption_error_code=0,
+        **({"idt_vectoring_information": vectoring} if vectoring else {}),
+    )
+    (text,) = (
+        str(item)
+        for item in exit_details(exit, Circumstances(controls={0: controls}))
+        if item.name == "interruption"
+    )
+    assert ("nmi_unblocking" in text) == shown and "reserved" not in text
+
+
+def test_nmi_unblocking_in_qualifications() -> None:
+    for format_name in ("EPT_VIOLATION", "NOTIFY", "PML_FULL", "SPP_EVENT"):
+        defined_here = Context(nmi_unblocking_defined=True)
+        undefined_here = Context(nmi_unblocking_defined=False)
+        assert render(format_name, UNBLOCKING, defined_here) == "nmi_unblocking"
+        assert render(format_name, UNBLOCKING, undefined_here) == ""
+    assert render("PML_FULL", 0xFFFF_FFFF) == "nmi_unblocking asynchronous"
+
+
+def test_a_displacement_ends_with_the_address_size() -> None:
+    for size, text in ((16, "0xfff8"), (32, "0xfffffff8"), (64, "0xfffffffffffffff8")):
+        shown = render("DISPLACEMENT", 0xFFFF_FFFF_FFFF_FFF8, Context(address_size=size))
+        assert shown == f"displacement={text}"
+    exit = make_exit(
+        "GDTR_IDTR_ACCESS",
+        instruction_length=4,
+        qualification=0xABCD_0004,
+        instruction_information=0x400000,
+    )
+    assert "qualification={displacement=0x4}" in map(str, exit_details(exit))
+
+
 def test_string_information_needs_the_capability() -> None:
     exit = make_exit("IO_INSTRUCTION", qualification=IO | 0x10, instruction_length=1, guest_linear_address=5)
-    assert [item.name for item in exit_details(exit, {0x480: 0})] == [
+    assert [item.name for item in exit_details(exit, Circumstances({0x480: 0}))] == [
         "length",
         "qualification",
         "guest_linear_address",
     ]
-    assert "instruction_information=missing" in map(str, exit_details(exit, {0x480: 1 << 54}))
+    assert "instruction_information=missing" in map(str, exit_details(exit, Circumstances({0x480: 1 << 54})))
 
 
 @pytest.mark.parametrize(

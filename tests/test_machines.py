@@ -87,18 +87,20 @@ def test_silence_is_limited_and_the_folder_is_kept(tmp_path: Path) -> None:
     assert data == b"start\n"
     assert ending.kind is EndKind.SILENT
     (kept,) = (tmp_path / "runs").iterdir()
-    assert (kept / "bochsrc").exists()
+    assert kept.name.startswith("failed-") and (kept / "bochsrc").exists()
     assert str(kept) in ending.detail
 
 
 def test_old_folders_are_removed(tmp_path: Path) -> None:
-    old, new = tmp_path / "runs/run-old", tmp_path / "runs/run-new"
-    for folder in (old, new):
+    nobody = "4194305"  # greater than any process id can be
+    names = [f"failed-{nobody}-old", f"failed-{nobody}-new", f"run-{nobody}-left", f"run-{os.getpid()}-used"]
+    folders = [tmp_path / "runs" / name for name in names]
+    for folder in folders:
         folder.mkdir(parents=True)
-    os.utime(old, (0, 0))
+    os.utime(folders[0], (0, 0))
     machine = bochs(tmp_path, "true")
     run(machine.boot(tmp_path / "image", 1, Limits()))
-    assert list((tmp_path / "runs").iterdir()) == [new]
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {names[1], names[3]}
 
 
 def test_babble_is_limited(tmp_path: Path) -> None:
@@ -192,6 +194,11 @@ def test_kvm_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         choose("qemu", tmp_path, qemu="true")
 
 
+def test_another_program_is_no_qemu(tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match="yes is no QEMU"):
+        choose("qemu-tcg", tmp_path, qemu="/usr/bin/yes")
+
+
 class TestSerial:
     """The serial port of real hardware; a pseudo-terminal stands for it."""
 
@@ -242,5 +249,7 @@ class TestSerial:
     def test_what_is_no_port(self, tmp_path: Path) -> None:
         with pytest.raises(MachineError, match="No such file"):
             choose("serial:/dev/no-such-port", tmp_path)
-        with pytest.raises(MachineError, match="is not a serial port"):
+        with pytest.raises(MachineError, match="is no serial port"):
             choose(f"serial:{tmp_path}", tmp_path)
+        with pytest.raises(MachineError, match="/dev/null is no serial port"):
+            run(choose("serial:/dev/null", tmp_path).boot(Path(), 1, Limits()))

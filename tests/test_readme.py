@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -34,34 +35,36 @@ def fenced(language: str) -> str:
     return str(block)
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+def copy_project(folder: Path) -> None:
     """A copy of the project, built, without any guest."""
     for name in LINKED:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).symlink_to(PROJECT / name)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(PROJECT / name)
     for name in ("src", "harness"):
-        shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for folder in ("guests/asm", "tests/expected", "build"):
-        (tmp_path / folder).mkdir(parents=True)
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("guests/asm", "tests/expected", "build"):
+        (folder / name).mkdir(parents=True)
     for name in BUILT:
         copy = shutil.copytree if (PROJECT / "build" / name).is_dir() else shutil.copy2
-        copy(PROJECT / "build" / name, tmp_path / "build" / name)
-    return tmp_path
+        copy(PROJECT / "build" / name, folder / "build" / name)
 
 
-def test_the_example_passes(project: Path) -> None:
-    (project / "guests/asm/first_guest.S").write_text(fenced("asm"))
-    (project / "tests/expected/first_guest.trace").write_text(fenced("trace"))
-    done = subprocess.run(
-        ["make", "run", "GUEST=first_guest"],
-        cwd=project,
-        env=PLAIN,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+@pytest.mark.ahead
+def test_the_example_passes() -> None:
+    with tempfile.TemporaryDirectory(prefix="exitscope-") as folder:
+        project = Path(folder)
+        copy_project(project)
+        (project / "guests/asm/first_guest.S").write_text(fenced("asm"))
+        (project / "tests/expected/first_guest.trace").write_text(fenced("trace"))
+        done = subprocess.run(
+            ["make", "run", "GUEST=first_guest"],
+            cwd=project,
+            env=PLAIN,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
     assert "1 guests: 1 PASS" in done.stdout, done.stdout + done.stderr
     assert done.returncode == 0
 

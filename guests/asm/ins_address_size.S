@@ -13,7 +13,6 @@
 	MODE \mode
 	REASON IO_INSTRUCTION
 	SECTION "Information for VM Exits Due to Instruction Execution"
-	NEED STRING_IO_INFORMATION
 	EXPECT IO_INSTRUCTION, \variant
 	.endm
 

@@ -13,7 +13,6 @@
 	REASON IO_INSTRUCTION
 	SECTION "Basic VM-Exit Information"
 	SECTION "Information for VM Exits Due to Instruction Execution"
-	NEED STRING_IO_INFORMATION
 	EXPECT IO_INSTRUCTION, \variant\()_out
 	CODE
 

@@ -1,7 +1,8 @@
 """Runs an emulator as a child process with its serial port on a pipe: for Bochs and QEMU.
 
 Every wait has a limit, only the child that was started here is killed (with the processes that it started
-itself, its session), and each run has a folder of its own, which is kept when the run ended badly.
+itself, its process group), and each run has a folder of its own, `run-PROCESS-...` by the harness's process
+id, which is kept as `failed-PROCESS-...` when the run ended badly.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from pathlib import Path
 from types import TracebackType
 
 from harness.machines.base import Ending, EndKind, Limits
+from harness.tables import in_project
 
 _READ_SIZE = 65536
 # How long the folder of a run is kept that ended badly, in seconds.
 _KEEP_TIME = 3600.0
 # Emulators write byte by byte: to wait a moment, in seconds, saves the decoder from getting them so.
-_BATCH_INTERVAL = 0.002
+_BATCH_INTERVAL = 0.005
 
 
 class ProcessBoot:
@@ -69,7 +71,7 @@ class ProcessBoot:
     def __enter__(self) -> ProcessBoot:
         self._runs.mkdir(parents=True, exist_ok=True)
         self._remove_old_folders()
-        self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=self._runs))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"run-{os.getpid()}-", dir=self._runs))
         os.mkfifo(serial_path(self.folder))
         # Opened for writing too, so that the pipe has no end before the emulator has opened it.
         self._serial = os.open(serial_path(self.folder), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -87,7 +89,7 @@ class ProcessBoot:
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
-                start_new_session=True,
+                process_group=0,
             )
         self._process_handle = os.pidfd_open(self._process.pid)
         return self
@@ -144,19 +146,22 @@ class ProcessBoot:
         os.close(self._process_handle)
         os.close(self._serial)
         if self._ending is not None and self._ending.kind is not EndKind.CLEAN:
-            detail = f"{self._ending.detail} (its files are in {self.folder})"
+            kept = self.folder.rename(self._runs / self.folder.name.replace("run", "failed", 1))
+            detail = f"{self._ending.detail} (its files are in {in_project(kept)})"
             self._ending = Ending(self._ending.kind, detail)
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _remove_old_folders(self) -> None:
-        """Removes what bad ends, and harnesses that were killed, left behind long ago."""
-        for folder in self._runs.glob("run-*"):
+        """Removes what harnesses that were killed left behind, and what bad ends did long ago."""
+        for folder in self._runs.glob("*-*"):
+            kind, process, *_ = folder.name.split("-")
             try:
-                if time.time() - folder.stat().st_mtime > _KEEP_TIME:
-                    shutil.rmtree(folder, ignore_errors=True)
+                is_old = time.time() - folder.stat().st_mtime > _KEEP_TIME
             except FileNotFoundError:
-                pass  # another harness was faster
+                continue  # another harness was faster
+            if is_old if kind == "failed" else not Path("/proc", process).exists():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def serial_path(folder: Path) -> Path:

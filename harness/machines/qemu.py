@@ -40,6 +40,8 @@ class Qemu:
     def check(self) -> None:
         if self._accelerator == "kvm":
             _check_nested_vmx()
+        if "QEMU emulator version" not in self._ask("--version"):
+            raise MachineError(f"qemu: {self._path} is no QEMU, by its --version: say QEMU=PATH")
         models = re.findall(
             r"^(?:x86 )?\s*(\S+)", self._ask("-cpu", "help").partition("\n\n")[0], re.MULTILINE
         )[1:]

@@ -38,7 +38,7 @@ class Serial:
     def check(self) -> None:
         try:
             if not stat.S_ISCHR(self._device.stat().st_mode):
-                raise MachineError(f"serial: {self._device} is not a serial port")
+                raise MachineError(f"serial: {self._device} is no serial port")
         except OSError as error:
             raise MachineError(f"serial: {self._device}: {error.strerror}") from error
         if not os.access(self._device, os.R_OK | os.W_OK):
@@ -75,9 +75,13 @@ class SerialBoot:
     def __enter__(self) -> SerialBoot:
         try:
             self._port = os.open(self._device, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise MachineError(f"serial: {self._device}: {error.strerror}") from error
+        try:
             self._former = termios.tcgetattr(self._port)
-        except (OSError, termios.error) as error:
-            raise MachineError(f"serial: {self._device}: {error}") from error
+        except termios.error as error:
+            os.close(self._port)
+            raise MachineError(f"serial: {self._device} is no serial port") from error
         raw = termios.CS8 | termios.CREAD | termios.CLOCAL
         control = list(self._former[6])
         control[termios.VMIN], control[termios.VTIME] = 0, 0

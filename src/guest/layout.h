@@ -2,7 +2,7 @@
  * Where things are in a micro-guest's memory, for the kernel that lays them out and for the guest that uses
  * them: numbers only, because assembly includes this file too. All addresses are guest-physical and, in every
  * mode with paging, linear as well: the guest's page tables map the first 2 MiB one to one, user-accessible
- * and writable.
+ * and writable (on a processor without EPT just the guest's own memory, to where the host keeps it).
  */
 #ifndef GUEST_LAYOUT_H
 #define GUEST_LAYOUT_H

@@ -161,16 +161,17 @@ static void fill_gdt(struct vcpu *vcpu, bool long_mode)
 	memcpy(state + 102, &bitmap, sizeof(bitmap));
 }
 
-/* How far the page tables reach: all that they can, or without EPT just what the guest has. */
-static u64 mapped_bytes(const struct vcpu *vcpu)
+u64 mode_mapped_bytes(enum mode mode, const struct vcpu *vcpu)
 {
+	if (modes[mode].paging == PAGING_NONE)
+		return 0;
 	return vcpu->memory.has_ept ? MAPPED_BYTES : GUEST_MEMORY_SIZE;
 }
 
-static void fill_last_level(struct vcpu *vcpu, bool wide)
+static void fill_last_level(struct vcpu *vcpu, bool wide, u64 mapped_bytes)
 {
 	u64 entry = guest_memory_physical(&vcpu->memory, 0) | PTE_TABLE;
-	u64 count = mapped_bytes(vcpu) / PAGE_BYTES;
+	u64 count = mapped_bytes / PAGE_BYTES;
 	u64 *wide_entries = at(vcpu, GUEST_PT);
 	u32 *narrow_entries = at(vcpu, GUEST_PT);
 
@@ -180,11 +181,11 @@ static void fill_last_level(struct vcpu *vcpu, bool wide)
 		narrow_entries[i] = (u32)(entry + i * PAGE_BYTES);
 }
 
-static void fill_page_tables(struct vcpu *vcpu, enum paging paging)
+static void fill_page_tables(struct vcpu *vcpu, enum paging paging, u64 mapped_bytes)
 {
 	bool wide = paging != PAGING_32BIT;
 
-	fill_last_level(vcpu, wide);
+	fill_last_level(vcpu, wide, mapped_bytes);
 
 	u64 table = guest_memory_physical(&vcpu->memory, GUEST_PT) | PTE_TABLE;
 	u64 directory = guest_memory_physical(&vcpu->memory, GUEST_PD) | PTE_TABLE;
@@ -248,8 +249,10 @@ static void write_segments(const struct mode_row *row, unsigned ring)
 }
 
 /*
- * The guest's own view of CR0 and CR4 stands in the read shadows; the host owns the bits that VMX fixes, so
- * that the guest neither sees nor changes them.
+ * The guest's own view of CR0 and CR4 stands in the read shadows. The host owns the bits that VMX fixes; CD
+ * and NW, which VM entry does not load, so that only the shadow can hold them (SDM, "Loading Guest Control
+ * Registers, Debug Registers, and MSRs"); and LA57, because the walk of the guest's tables does not know
+ * 5-level paging.
  */
 static void write_control_registers(const struct mode_row *row, struct vcpu *vcpu)
 {
@@ -259,10 +262,10 @@ static void write_control_registers(const struct mode_row *row, struct vcpu *vcp
 
 	vmcs_write(VMCS_GUEST_CR0, cr0 | limits.cr0_must_be_1);
 	vmcs_write(VMCS_CR0_READ_SHADOW, cr0);
-	vmcs_write(VMCS_CR0_GUEST_HOST_MASK, limits.cr0_must_be_1);
+	vmcs_write(VMCS_CR0_GUEST_HOST_MASK, limits.cr0_must_be_1 | CR0_CD | CR0_NW);
 	vmcs_write(VMCS_GUEST_CR4, row->cr4 | limits.cr4_must_be_1);
 	vmcs_write(VMCS_CR4_READ_SHADOW, row->cr4);
-	vmcs_write(VMCS_CR4_GUEST_HOST_MASK, limits.cr4_must_be_1);
+	vmcs_write(VMCS_CR4_GUEST_HOST_MASK, limits.cr4_must_be_1 | CR4_LA57);
 	if (vcpu_has_vmcs_field(vcpu, VMCS_GUEST_EFER))
 		vmcs_write(VMCS_GUEST_EFER, row->efer);
 	if (row->paging == PAGING_NONE)
@@ -280,7 +283,7 @@ void mode_set_up(enum mode mode, unsigned ring, struct vcpu *vcpu)
 	if (protected_mode)
 		fill_gdt(vcpu, row->efer & EFER_LMA);
 	if (row->paging != PAGING_NONE)
-		fill_page_tables(vcpu, row->paging);
+		fill_page_tables(vcpu, row->paging, mode_mapped_bytes(mode, vcpu));
 	write_segments(row, ring);
 	write_control_registers(row, vcpu);
 	vmcs_write(VMCS_GUEST_GDTR_BASE, protected_mode ? GUEST_GDT : 0);

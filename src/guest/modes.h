@@ -31,8 +31,11 @@ void mode_set_up(enum mode mode, unsigned ring, struct vcpu *vcpu);
  * 0. */
 void mode_set_gate(enum mode mode, struct vcpu *vcpu, unsigned vector, u64 handler);
 
+/* How many bytes from 0 on the mode's page tables map: 0 without paging, just the guest's memory without EPT. */
+u64 mode_mapped_bytes(enum mode mode, const struct vcpu *vcpu);
+
 /*
- * Sets and clears bits of the page-table entries of [address, address+length), below 2 MiB. Bits above bit 31
+ * Sets and clears bits of the page-table entries of [address, address+length), below mode_mapped_bytes. Bits above bit 31
  * count only where entries have 64 bits.
  */
 void mode_change_pages(enum mode mode, struct vcpu *vcpu, u64 address, u64 length, u64 set, u64 clear);

@@ -7,6 +7,7 @@
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/msr.h"
 #include "arch/x86_64/pages.h"
+#include "arch/x86_64/stop.h"
 #include "guest/layout.h"
 #include "lib/format.h"
 #include "lib/string.h"
@@ -235,8 +236,12 @@ static enum setup_result apply_page(struct application *a, struct payload payloa
 	u64 set = take_u64(&payload);
 	u64 clear = take_u64(&payload);
 
-	if (address >= EPT_PAGE_2M || length > EPT_PAGE_2M - address)
-		return say(a, SETUP_MALFORMED, "PAGE 0x%lx, length 0x%lx: not below 2 MiB", address, length);
+	u64 mapped = mode_mapped_bytes(a->setup->mode, a->vcpu);
+
+	if (address >= mapped || length > mapped - address)
+		return say(a, SETUP_MALFORMED,
+			   "PAGE 0x%lx, length 0x%lx: the guest's page tables map 0x%lx bytes", address,
+			   length, mapped);
 	mode_change_pages(a->setup->mode, a->vcpu, address, length, set, clear);
 	return SETUP_READY;
 }
@@ -365,7 +370,7 @@ static enum setup_result apply_phase(struct application *a, enum phase phase)
 }
 
 /* The guest's own zeroed memory, and its own EPT where the processor has one. */
-static enum setup_result create_memory(struct application *a)
+static void create_memory(struct application *a)
 {
 	struct vcpu *vcpu = a->vcpu;
 	struct guest_memory *memory = &vcpu->memory;
@@ -374,14 +379,13 @@ static enum setup_result create_memory(struct application *a)
 	memory->size = a->large_pages ? LARGE_MEMORY_SIZE : GUEST_MEMORY_SIZE;
 	memory->base = pages_alloc(memory->size / PAGE_SIZE, page_size / PAGE_SIZE);
 	if (!memory->base)
-		return say(a, SETUP_SKIPPED, "there is no memory for it: %lu bytes", memory->size);
+		panic("there is no memory for guest %s: %lu bytes", a->guest->name, memory->size);
 	memory->has_ept = control_change(&vcpu->controls, vcpu->capability, CONTROL_ENABLE_EPT, true);
 	if (!memory->has_ept)
-		return SETUP_READY;
+		return;
 	if (!ept_create(&memory->ept) || !ept_map(&memory->ept, 0, (u64)memory->base, memory->size, page_size,
 						  EPT_ALL, EPT_TYPE_WRITE_BACK))
-		return say(a, SETUP_SKIPPED, "there is no memory for its EPT tables");
-	return SETUP_READY;
+		panic("there is no memory for the EPT tables of guest %s", a->guest->name);
 }
 
 static enum setup_result load_segments(struct application *a)
@@ -415,10 +419,8 @@ static void arm_watchdog(struct application *a)
 static enum setup_result build(struct application *a)
 {
 	struct vcpu *vcpu = a->vcpu;
-	enum setup_result result = create_memory(a);
 
-	if (result != SETUP_READY)
-		return result;
+	create_memory(a);
 	if (!a->setup->owns_timer)
 		a->setup->timer_is_watchdog = control_change(&vcpu->controls, vcpu->capability,
 							     CONTROL_ACTIVATE_PREEMPTION_TIMER, true);

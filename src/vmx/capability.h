@@ -25,7 +25,7 @@
 #define IA32_VMX_EPT_VPID_CAP 0x48c
 #define IA32_VMX_PROCBASED_CTLS3 0x492
 
-/* Masks of the bits that capabilities.def names: CAPABILITY_EPT_2M and so on. */
+/* The bits that capabilities.def names, for vmx_capable: CAPABILITY_EPT_2M and so on. */
 enum vmx_capability_bit {
 #define CAPABILITY(name, msr, bit, title) CAPABILITY_##name,
 #include "vmx/capabilities.def"

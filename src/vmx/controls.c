@@ -107,3 +107,14 @@ void controls_write(const struct controls *controls, const struct vmx_capability
 			vmcs_write(words[word].field, controls->value[word]);
 	}
 }
+
+struct controls controls_read(const struct vmx_capability *capability)
+{
+	struct controls controls = {0};
+
+	for (unsigned word = 0; word < CONTROL_WORD_COUNT; word++) {
+		if (control_limits(capability, word).may_be_1)
+			controls.value[word] = vmcs_read(words[word].field);
+	}
+	return controls;
+}

@@ -66,5 +66,7 @@ const char *control_word_name(enum control_word word);
 
 /* Writes all words that the processor has to the current VMCS. */
 void controls_write(const struct controls *controls, const struct vmx_capability *capability);
+/* What they hold now: a guest's set-up may have written the fields themselves. 0 for a word that is not there. */
+struct controls controls_read(const struct vmx_capability *capability);
 
 #endif

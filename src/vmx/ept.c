@@ -46,10 +46,18 @@ bool ept_create(struct ept *ept)
 	return ept->root != NULL;
 }
 
+/* Tables are mostly empty: four entries at a time. */
+static bool all_empty(const u64 *entries)
+{
+	return !(entries[0] | entries[1] | entries[2] | entries[3]);
+}
+
 static void destroy_table(u64 *table, unsigned level)
 {
 	for (unsigned i = 0; level > 0 && i < ENTRIES; i++) {
-		if (table[i] && is_table(table[i]))
+		if (i % 4 == 0 && all_empty(&table[i]))
+			i += 3;
+		else if (is_table(table[i]))
 			destroy_table(entry_table(table[i]), level - 1);
 	}
 	pages_free(table, 1);

@@ -17,6 +17,8 @@ enum also {
 	STRING_LINEAR = 1 << 5,
 	LMSW_LINEAR = 1 << 6,
 	TRANSLATION_LINEAR = 1 << 7,
+	TASK_LENGTH = 1 << 8,
+	APIC_LENGTH = 1 << 9,
 };
 
 /* What the column "instruction_information" says, as far as it matters here: whether there is any. */
@@ -95,11 +97,55 @@ static u32 event_fields(const struct vm_exit *exit, u32 also)
 /* SDM, "Information for VM Exits Due to Instruction Execution": the instruction length. */
 static bool length_defined(const struct vm_exit *exit, u32 also)
 {
+	u64 qualification = exit->qualification;
+
 	if (also & LENGTH)
 		return true;
+	if (also & TASK_LENGTH)
+		return FIELD_TASK_SWITCH_source(qualification) != VALUE_TASK_SWITCH_SOURCE_task_gate ||
+		       is_software_event(exit->idt_vectoring_information);
+	if (also & APIC_LENGTH)
+		return FIELD_APIC_ACCESS_access(qualification) ==
+			       VALUE_APIC_ACCESS_TYPE_linear_event_delivery &&
+		       is_software_event(exit->idt_vectoring_information);
 	return (also & SOFTWARE_LENGTH) &&
 	       (((also & INTERRUPTION) && is_software_event(exit->interruption_information)) ||
 		is_software_event(exit->idt_vectoring_information));
+}
+
+/* The segment of the memory operand of INS or OUTS: what the prefixes say, for OUTS only. */
+static unsigned string_segment(const struct vm_exit *exit)
+{
+	bool is_64_bit = in_64_bit_mode(exit);
+	unsigned segment = VALUE_SEGMENT_REGISTER_DS;
+
+	if (FIELD_IO_INSTRUCTION_direction(exit->qualification) == VALUE_IO_DIRECTION_in)
+		return VALUE_SEGMENT_REGISTER_ES;
+	for (u32 i = 0; i < exit->instruction_size; i++) {
+		switch (exit->instruction[i]) {
+		case 0x26:
+		case 0x2e:
+		case 0x36:
+		case 0x3e: /* ES, CS, SS, DS: 64-bit mode ignores them */
+			if (!is_64_bit)
+				segment = exit->instruction[i] >> 3 & 3;
+			break;
+		case 0x64:
+			segment = VALUE_SEGMENT_REGISTER_FS;
+			break;
+		case 0x65:
+			segment = VALUE_SEGMENT_REGISTER_GS;
+			break;
+		case 0x66: /* operand size, address size, REPNE, REP */
+		case 0x67:
+		case 0xf2:
+		case 0xf3:
+			break;
+		default:
+			return segment;
+		}
+	}
+	return segment;
 }
 
 static bool linear_defined(const struct vm_exit *exit, u32 also)
@@ -109,7 +155,8 @@ static bool linear_defined(const struct vm_exit *exit, u32 also)
 	if (also & LINEAR)
 		return true;
 	if (also & STRING_LINEAR)
-		return FIELD_IO_INSTRUCTION_string(qualification);
+		return FIELD_IO_INSTRUCTION_string(qualification) &&
+		       !(exit->unusable_segments & BIT(string_segment(exit)));
 	if (also & LMSW_LINEAR)
 		return FIELD_CR_ACCESS_access(qualification) == VALUE_CR_ACCESS_TYPE_lmsw &&
 		       FIELD_CR_ACCESS_lmsw_operand(qualification) == VALUE_OPERAND_TYPE_memory;

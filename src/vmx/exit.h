@@ -92,7 +92,8 @@ struct vm_exit {
 	u32 interruptibility_state;
 	u64 registers[GENERAL_REGISTER_COUNT];
 	u8 instruction[INSTRUCTION_BYTES_MAX];
-	u32 instruction_size; /* how many bytes could be read */
+	u32 instruction_size;  /* how many bytes could be read */
+	u32 unusable_segments; /* a bit for each number of a segment register; known for string I/O only */
 };
 
 static inline unsigned exit_basic_reason(const struct vm_exit *exit)
@@ -105,7 +106,8 @@ const char *exit_reason_name(unsigned basic_reason);
 
 /*
  * Which exit-information fields the architecture defines for an exit (enum exit_field), from the fields that
- * decide about the others: reason, qualification, interruption_information, idt_vectoring_information.
+ * decide about the others: reason, qualification, interruption_information, idt_vectoring_information; for INS
+ * and OUTS also the guest's mode, the instruction, and unusable_segments.
  * string_information: the processor reports instruction information for INS and OUTS. Pure. SDM, "Basic
  * VM-Exit Information", "Information for VM Exits Due to Instruction Execution".
  */

@@ -11,9 +11,15 @@
 #include "arch/x86_64/smp.h"
 #include "arch/x86_64/stop.h"
 #include "lib/string.h"
+#include "vmx/exit_fields.h"
 
 #define PAGES_FOR(type) ((sizeof(type) + 4095) / 4096)
 
+#define CS_ACCESS_RIGHTS_L BIT(13)
+#define LEAF_EXTENDED_FEATURES 0x80000001
+#define EXTENDED_EDX_1G_PAGES BIT(26)
+#define LEAF_ADDRESS_SIZES 0x80000008
+#define PHYSICAL_ADDRESS_BITS 0xff
 #define DR6_RESET 0xffff0ff0ull
 #define DR7_RESET 0x400ull
 
@@ -26,6 +32,8 @@ _Static_assert(offsetof(struct vcpu, registers) == 0, "entry.S is given the vCPU
 bool vcpu_create(struct vcpu *vcpu, const struct vmx_capability *capability)
 {
 	vcpu->capability = capability;
+	vcpu->physical_bits = cpuid(LEAF_ADDRESS_SIZES, 0).eax & PHYSICAL_ADDRESS_BITS;
+	vcpu->has_1g_pages = cpuid(LEAF_EXTENDED_FEATURES, 0).edx & EXTENDED_EDX_1G_PAGES;
 	vcpu->vmcs = vmx_region_create(capability);
 	vcpu->io_bitmaps = pages_alloc(PAGES_FOR(struct io_bitmaps), 1);
 	vcpu->msr_bitmap = pages_alloc(PAGES_FOR(struct msr_bitmap), 1);
@@ -227,7 +235,10 @@ enum vcpu_entry vcpu_enter(struct vcpu *vcpu, u32 *error)
 /* Reads the instruction through the guest's paging and EPT, up to two pages, as far as there is memory. */
 static u32 fetch_instruction(struct vcpu *vcpu, const struct vm_exit *exit, u8 *bytes)
 {
-	u64 linear = exit->cs_base + exit->rip;
+	bool wide = (exit->efer & EFER_LMA) && (exit->cs_access_rights & CS_ACCESS_RIGHTS_L);
+	/* 64-bit mode ignores CS's base; elsewhere linear addresses have 32 bits. */
+	u64 linear = wide ? exit->rip : (u32)(exit->cs_base + exit->rip);
+	u64 next_page = (linear | 4095) + 1;
 	u32 size = INSTRUCTION_BYTES_MAX;
 	u32 in_first_page = 4096 - (u32)(linear & 4095);
 
@@ -235,20 +246,23 @@ static u32 fetch_instruction(struct vcpu *vcpu, const struct vm_exit *exit, u8 *
 		return vcpu_fetch_memory(vcpu, linear, bytes, size) ? size : 0;
 	if (!vcpu_fetch_memory(vcpu, linear, bytes, in_first_page))
 		return 0;
-	if (!vcpu_fetch_memory(vcpu, linear + in_first_page, bytes + in_first_page, size - in_first_page))
+	if (!vcpu_fetch_memory(vcpu, wide ? next_page : (u32)next_page, bytes + in_first_page,
+			       size - in_first_page))
 		return in_first_page;
 	return size;
 }
 
-static u64 read_efer(struct vcpu *vcpu)
+u64 vcpu_efer(struct vcpu *vcpu)
 {
 	if (vcpu_has_vmcs_field(vcpu, VMCS_GUEST_EFER))
 		return vmcs_read(VMCS_GUEST_EFER);
-	/* Without the field, LME and LMA follow the control (SDM, "Checks on VMX Controls and Host-State
-	 * Area"). */
+	/* Without the field, LME and LMA follow the control, and the rest is the processor's (SDM, "Loading
+	 * Guest Control Registers, Debug Registers, and MSRs"). */
+	u64 rest = rdmsr(IA32_EFER) & ~(EFER_LME | EFER_LMA);
+
 	return vmcs_read(VMCS_VM_ENTRY_CONTROLS) & control_mask(CONTROL_IA32E_MODE_GUEST)
-		       ? EFER_LME | EFER_LMA
-		       : 0;
+		       ? rest | EFER_LME | EFER_LMA
+		       : rest;
 }
 
 static void read_guest_state(struct vcpu *vcpu, struct vm_exit *exit)
@@ -261,11 +275,35 @@ static void read_guest_state(struct vcpu *vcpu, struct vm_exit *exit)
 	exit->cr0 = vmcs_read(VMCS_GUEST_CR0);
 	exit->cr3 = vmcs_read(VMCS_GUEST_CR3);
 	exit->cr4 = vmcs_read(VMCS_GUEST_CR4);
-	exit->efer = read_efer(vcpu);
+	exit->efer = vcpu_efer(vcpu);
 	exit->activity_state = (u32)vmcs_read(VMCS_GUEST_ACTIVITY_STATE);
 	exit->interruptibility_state = (u32)vmcs_read(VMCS_GUEST_INTERRUPTIBILITY_STATE);
 	memcpy(exit->registers, vcpu->registers, sizeof(exit->registers));
 	exit->registers[RSP] = vmcs_read(VMCS_GUEST_RSP);
+}
+
+#define ACCESS_RIGHTS_UNUSABLE BIT(16)
+/* VMCS fields of the segment registers stand in their order. */
+#define SEGMENT_FIELD_STEP 2
+
+/* Which segment registers are unusable: a bit for each, by its number in instructions. */
+static u32 read_unusable_segments(void)
+{
+	u32 result = 0;
+
+	for (u32 i = 0; i <= VALUE_SEGMENT_REGISTER_GS; i++) {
+		if (vmcs_read(VMCS_GUEST_ES_ACCESS_RIGHTS + SEGMENT_FIELD_STEP * i) & ACCESS_RIGHTS_UNUSABLE)
+			result |= 1u << i;
+	}
+	return result;
+}
+
+static bool is_string_io(const struct vm_exit *exit)
+{
+	unsigned reason = exit_basic_reason(exit);
+
+	return (reason == EXIT_REASON_IO_INSTRUCTION || reason == EXIT_REASON_IO_SMI) &&
+	       FIELD_IO_INSTRUCTION_string(exit->qualification);
 }
 
 void vcpu_read_exit(struct vcpu *vcpu, struct vm_exit *exit)
@@ -281,6 +319,11 @@ void vcpu_read_exit(struct vcpu *vcpu, struct vm_exit *exit)
 	exit->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
 	exit->interruption_information = (u32)vmcs_read(VMCS_EXIT_INTERRUPTION_INFORMATION);
 	exit->idt_vectoring_information = (u32)vmcs_read(VMCS_IDT_VECTORING_INFORMATION);
+	read_guest_state(vcpu, exit);
+	exit->instruction_size = exit->reason & EXIT_REASON_ENTRY_FAILURE
+					 ? 0
+					 : fetch_instruction(vcpu, exit, exit->instruction);
+	exit->unusable_segments = is_string_io(exit) ? read_unusable_segments() : 0;
 	exit->defined =
 		exit_fields_defined(exit, vmx_capable(vcpu->capability, CAPABILITY_STRING_IO_INFORMATION));
 	if (exit->defined & EXIT_FIELD_LENGTH)
@@ -295,10 +338,6 @@ void vcpu_read_exit(struct vcpu *vcpu, struct vm_exit *exit)
 		exit->interruption_error_code = (u32)vmcs_read(VMCS_EXIT_INTERRUPTION_ERROR_CODE);
 	if (exit->defined & EXIT_FIELD_IDT_VECTORING_ERROR)
 		exit->idt_vectoring_error_code = (u32)vmcs_read(VMCS_IDT_VECTORING_ERROR_CODE);
-	read_guest_state(vcpu, exit);
-	exit->instruction_size = exit->reason & EXIT_REASON_ENTRY_FAILURE
-					 ? 0
-					 : fetch_instruction(vcpu, exit, exit->instruction);
 }
 
 void vcpu_retire(struct vcpu *vcpu)

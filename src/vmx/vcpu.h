@@ -28,6 +28,9 @@ struct vcpu {
 	u64 registers[GENERAL_REGISTER_COUNT]; /* entry.S: first. The slot of RSP is unused: it is a VMCS
 						  field */
 	const struct vmx_capability *capability;
+	unsigned
+		physical_bits; /* of the processor's physical addresses; asked for once, as CPUID may be slow */
+	bool has_1g_pages;
 	struct vmx_region *vmcs;
 	bool launched; /* the VMCS's launch state: VMRESUME rather than VMLAUNCH */
 	bool bound;    /* the VMCS is current on bound_to */
@@ -82,6 +85,9 @@ enum vcpu_entry vcpu_enter(struct vcpu *vcpu, u32 *error);
 
 /* Reads everything that the architecture defines for the exit that vcpu_enter has just returned from. */
 void vcpu_read_exit(struct vcpu *vcpu, struct vm_exit *exit);
+
+/* The guest's IA32_EFER, also where the VMCS has no field for it. */
+u64 vcpu_efer(struct vcpu *vcpu);
 
 /* Lets the guest use an MSR of the processor; the host's value is kept. False: no such MSR, or too many. */
 bool vcpu_own_msr(struct vcpu *vcpu, u32 msr);

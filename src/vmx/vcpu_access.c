@@ -55,16 +55,27 @@ static bool read_table(void *context, u64 address, void *value, size_t size)
 	return true;
 }
 
+static void write_table(void *context, u64 address, const void *value, size_t size)
+{
+	void *entry = guest_memory_at(context, address, size);
+
+	if (entry)
+		memcpy(entry, value, size);
+}
+
 static struct guest_paging paging_of(struct vcpu *vcpu)
 {
 	struct guest_paging paging = {
 		.cr0 = vmcs_read(VMCS_GUEST_CR0),
 		.cr3 = vmcs_read(VMCS_GUEST_CR3),
 		.cr4 = vmcs_read(VMCS_GUEST_CR4),
-		.efer = vmcs_read(VMCS_VM_ENTRY_CONTROLS) & control_mask(CONTROL_IA32E_MODE_GUEST) ? EFER_LMA
-												   : 0,
+		.efer = vcpu_efer(vcpu),
 		.user = CPL_OF_ACCESS_RIGHTS(vmcs_read(VMCS_GUEST_SS_ACCESS_RIGHTS)) == 3,
+		.ac = vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_AC,
+		.physical_bits = vcpu->physical_bits,
+		.has_1g_pages = vcpu->has_1g_pages,
 		.read = read_table,
+		.write = write_table,
 		.context = &vcpu->memory,
 		/* Without EPT the VMCS has no PDPTEs that count. */
 		.has_pdptes = vcpu->memory.has_ept,
@@ -147,7 +158,7 @@ bool vcpu_fetch_memory(struct vcpu *vcpu, u64 linear, void *data, size_t size)
 {
 	struct memory_fault fault;
 
-	return read_memory(vcpu, linear, data, size, GUEST_FETCH, &fault);
+	return read_memory(vcpu, linear, data, size, GUEST_LOOK, &fault);
 }
 
 bool vcpu_write_memory(struct vcpu *vcpu, u64 linear, const void *data, size_t size,

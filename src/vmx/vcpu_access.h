@@ -29,14 +29,16 @@ struct memory_fault {
 };
 
 /*
- * Guest memory by linear address (segment base already added), through the guest's paging and EPT. At most
- * one page is crossed. False, with nothing written, and *fault filled, when any of it cannot be accessed.
+ * Guest memory by linear address (segment base already added), through the guest's paging and EPT, setting
+ * accessed and dirty flags as the guest's own instruction would. At most one page is crossed. False, with
+ * nothing written, and *fault filled, when any of it cannot be accessed.
  */
 bool vcpu_read_memory(struct vcpu *vcpu, u64 linear, void *data, size_t size, struct memory_fault *fault);
-/* The same as the processor fetches instructions. */
-bool vcpu_fetch_memory(struct vcpu *vcpu, u64 linear, void *data, size_t size);
 bool vcpu_write_memory(struct vcpu *vcpu, u64 linear, const void *data, size_t size,
 		       struct memory_fault *fault);
+/* The bytes of an instruction, for the record: whether or not the guest may execute them, and without a trace
+ * in the guest's page tables. */
+bool vcpu_fetch_memory(struct vcpu *vcpu, u64 linear, void *data, size_t size);
 
 /* Guest memory by guest-physical address; false when there is none. At most up to the end of a 4 KiB page. */
 bool vcpu_read_physical(struct vcpu *vcpu, u64 physical, void *data, size_t size);

@@ -48,6 +48,16 @@ void vmcs_write(enum vmcs_field field, u64 value)
 	writes[write_count++].value = value;
 }
 
+/* Reads back what was written last; 0 for a field that was not. */
+u64 vmcs_read(enum vmcs_field field)
+{
+	for (unsigned i = write_count; i-- > 0;) {
+		if (writes[i].field == field)
+			return writes[i].value;
+	}
+	return 0;
+}
+
 static void set_msr(struct vmx_capability *capability, u32 msr, u64 value)
 {
 	capability->msr[msr - VMX_MSR_FIRST] = value;
@@ -222,6 +232,8 @@ static void test_words_that_the_processor_lacks_are_not_written(void **state)
 		assert_int_not_equal(writes[i].field, VMCS_TERTIARY_PROCESSOR_BASED_CONTROLS);
 	assert_int_equal(writes[0].field, VMCS_PIN_BASED_CONTROLS);
 	assert_int_equal(writes[0].value, 1);
+	assert_int_equal(controls_read(&capability).value[CONTROL_WORD_PRIMARY], 2);
+	assert_int_equal(controls_read(&capability).value[CONTROL_WORD_TERTIARY], 0);
 	set_msr(&capability, IA32_VMX_PROCBASED_CTLS3, 1);
 	write_count = 0;
 	controls_write(&controls, &capability);

@@ -126,6 +126,41 @@ static void test_event_delivery(void **state)
 	assert_int_equal(defined(0xfff, 0, EVENT(NMI, 2), EVENT(NMI, 2)), EXIT_FIELD_IDT_VECTORING);
 }
 
+/* The length at a task switch: not through a task gate, but for a software event. */
+static void test_task_switches(void **state)
+{
+	static const u32 call = 0, iret = 1, jmp = 2, gate = 3;
+	u32 software = EVENT(SOFTWARE_INTERRUPT, 0x40);
+	u32 hardware = EVENT(HARDWARE_EXCEPTION, 6);
+
+	(void)state;
+	assert_int_equal(defined(EXIT_REASON_TASK_SWITCH, (u64)call << 30, 0, 0), EXIT_FIELD_LENGTH);
+	assert_int_equal(defined(EXIT_REASON_TASK_SWITCH, (u64)iret << 30, 0, 0), EXIT_FIELD_LENGTH);
+	assert_int_equal(defined(EXIT_REASON_TASK_SWITCH, (u64)jmp << 30, 0, 0), EXIT_FIELD_LENGTH);
+	assert_int_equal(defined(EXIT_REASON_TASK_SWITCH, (u64)gate << 30, 0, hardware),
+			 EXIT_FIELD_IDT_VECTORING);
+	assert_int_equal(defined(EXIT_REASON_TASK_SWITCH, (u64)gate << 30, 0, software),
+			 EXIT_FIELD_IDT_VECTORING | EXIT_FIELD_LENGTH);
+}
+
+/* An access to the APIC page has no linear address, and a length only where a software event was delivered.
+ */
+static void test_apic_accesses(void **state)
+{
+	static const u64 linear_read = 0, linear_delivery = 3 << 12, physical_delivery = 10 << 12;
+	u32 software = EVENT(SOFTWARE_INTERRUPT, 0x40);
+	u32 hardware = EVENT(HARDWARE_EXCEPTION, 6);
+
+	(void)state;
+	assert_int_equal(defined(EXIT_REASON_APIC_ACCESS, linear_read, 0, 0), 0);
+	assert_int_equal(defined(EXIT_REASON_APIC_ACCESS, linear_delivery, 0, hardware),
+			 EXIT_FIELD_IDT_VECTORING);
+	assert_int_equal(defined(EXIT_REASON_APIC_ACCESS, linear_delivery, 0, software),
+			 EXIT_FIELD_IDT_VECTORING | EXIT_FIELD_LENGTH);
+	assert_int_equal(defined(EXIT_REASON_APIC_ACCESS, physical_delivery, 0, software),
+			 EXIT_FIELD_IDT_VECTORING);
+}
+
 /* SDM, "VM-Entry Failures During or After Loading Guest State": only reason and qualification are written. */
 static void test_entry_failures(void **state)
 {
@@ -146,6 +181,8 @@ static void test_linear_addresses(void **state)
 	assert_int_equal(defined(EXIT_REASON_IO_INSTRUCTION, 0, 0, 0), EXIT_FIELD_LENGTH);
 	assert_int_equal(defined(EXIT_REASON_IO_INSTRUCTION, BIT(4), 0, 0),
 			 EXIT_FIELD_LENGTH | EXIT_FIELD_LINEAR | EXIT_FIELD_INFORMATION);
+	assert_int_equal(defined(EXIT_REASON_IO_SMI, 0, 0, 0), 0);
+	assert_int_equal(defined(EXIT_REASON_IO_SMI, BIT(4), 0, 0), EXIT_FIELD_LINEAR);
 	assert_int_equal(defined(EXIT_REASON_CR_ACCESS, 0x30, 0, 0), EXIT_FIELD_LENGTH);
 	assert_int_equal(defined(EXIT_REASON_CR_ACCESS, 0x70, 0, 0), EXIT_FIELD_LENGTH | EXIT_FIELD_LINEAR);
 	assert_int_equal(defined(EXIT_REASON_CR_ACCESS, 0x40, 0, 0),
@@ -154,6 +191,46 @@ static void test_linear_addresses(void **state)
 	assert_int_equal(defined(EXIT_REASON_EPT_VIOLATION, BIT(7), 0, 0),
 			 EXIT_FIELD_PHYSICAL | EXIT_FIELD_LINEAR);
 	assert_int_equal(defined(EXIT_REASON_EPT_MISCONFIGURATION, BIT(7), 0, 0), EXIT_FIELD_PHYSICAL);
+}
+
+/* The linear address of INS and OUTS is undefined where their segment is unusable. */
+static void test_unusable_segments(void **state)
+{
+	enum { ES, CS, SS, DS, FS, GS };
+	static const struct {
+		u8 instruction[3];
+		bool input;
+		bool long_mode;
+		unsigned segment;
+	} cases[] = {
+		{{0x6c}, true, false, ES},
+		{{0x64, 0x6c}, true, false, ES}, /* INS has no other */
+		{{0x6e}, false, false, DS},
+		{{0x26, 0x6e}, false, false, ES},
+		{{0x36, 0x66, 0x6f}, false, false, SS},
+		{{0xf3, 0x65, 0x6e}, false, true, GS},
+		{{0x67, 0x64, 0x6e}, false, true, FS},
+		{{0x26, 0x6e}, false, true, DS},  /* 64-bit mode ignores the prefix */
+		{{0x6e, 0x26}, false, false, DS}, /* the next instruction's */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct vm_exit exit = {
+			.reason = EXIT_REASON_IO_INSTRUCTION,
+			.qualification = BIT(4) | (cases[i].input ? BIT(3) : 0),
+			.efer = cases[i].long_mode ? BIT(10) : 0,
+			.cs_access_rights = cases[i].long_mode ? BIT(13) : 0,
+			.instruction_size = sizeof(cases[i].instruction),
+		};
+
+		memcpy(exit.instruction, cases[i].instruction, sizeof(cases[i].instruction));
+		for (unsigned segment = ES; segment <= GS; segment++) {
+			exit.unusable_segments = 1u << segment;
+			assert_int_equal(!(exit_fields_defined(&exit, true) & EXIT_FIELD_LINEAR),
+					 segment == cases[i].segment);
+		}
+	}
 }
 
 /* Information about INS and OUTS is there where IA32_VMX_BASIC bit 54 says so. */
@@ -193,8 +270,11 @@ int main(void)
 		cmocka_unit_test(test_flags_above_the_basic_reason),
 		cmocka_unit_test(test_exceptions),
 		cmocka_unit_test(test_event_delivery),
+		cmocka_unit_test(test_task_switches),
+		cmocka_unit_test(test_apic_accesses),
 		cmocka_unit_test(test_entry_failures),
 		cmocka_unit_test(test_linear_addresses),
+		cmocka_unit_test(test_unusable_segments),
 		cmocka_unit_test(test_instruction_information),
 		cmocka_unit_test(test_exits_without_an_instruction),
 	};

@@ -63,6 +63,18 @@ static void test_blocking_ends_with_the_instruction(void **state)
 	}
 }
 
+/* SDM, "Instruction-Breakpoint Exception Condition": RF is 0 after an instruction. */
+static void test_resume_flag_ends_with_the_instruction(void **state)
+{
+	struct vcpu *vcpu = vmcall(FAKE_LONG64, 3);
+
+	(void)state;
+	exit_.rflags |= RFLAGS_RF;
+	vcpu->vmcs[VMCS_GUEST_RFLAGS] = exit_.rflags;
+	assert_past(vcpu, &exit_, resume_past(vcpu, &exit_));
+	assert_int_equal(vcpu->vmcs[VMCS_GUEST_RFLAGS], RFLAGS_FIXED);
+}
+
 static u64 pending_after(u64 rflags, u64 debugctl, u64 pending)
 {
 	struct vcpu *vcpu = vmcall(FAKE_LONG64, 3);
@@ -213,6 +225,7 @@ int main(void)
 		cmocka_unit_test(test_rip_moves_by_the_length),
 		cmocka_unit_test(test_rip_has_32_bits_outside_64_bit_mode),
 		cmocka_unit_test(test_blocking_ends_with_the_instruction),
+		cmocka_unit_test(test_resume_flag_ends_with_the_instruction),
 		cmocka_unit_test(test_single_step_becomes_pending),
 		cmocka_unit_test(test_fault_without_code),
 		cmocka_unit_test(test_fault_with_code),

@@ -442,8 +442,8 @@ static void test_cr4_in_ia32e_mode(void **state)
 	assert_gp(vcpu, mov_to(vcpu, 4, 0), false);
 	vcpu = at(FAKE_COMPAT32);
 	assert_gp(vcpu, mov_to(vcpu, 4, CR4_PAE | CR4_LA57), false);
-	vcpu = at(FAKE_PROT32);
-	assert_past(vcpu, &exit_, mov_to(vcpu, 4, CR4_LA57));
+	vcpu = at(FAKE_PROT32); /* 5-level paging is not the guest's in any mode */
+	assert_gp(vcpu, mov_to(vcpu, 4, CR4_LA57), false);
 	vcpu = at(FAKE_PAE32);
 	assert_past(vcpu, &exit_, mov_to(vcpu, 4, 0));
 	assert_cr4(vcpu, 0);

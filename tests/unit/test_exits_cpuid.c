@@ -4,11 +4,14 @@
  */
 /* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/ */
 #include "fake_vcpu.h"
+#include "vmx/controls.h"
 
 #define VMX BIT(5)
 #define OSXSAVE BIT(27)
 #define HYPERVISOR BIT(31)
 #define OSPKE BIT(4)
+#define LA57 BIT(16)
+#define MTRR BIT(12)
 #define HIGH_HALF 0xdeadbeef00000000ull
 
 static struct vm_exit exit_;
@@ -36,6 +39,12 @@ static struct vcpu_cpuid cpuid(struct vcpu *vcpu, u32 leaf, u32 subleaf)
 	};
 }
 
+static void set_secondary_controls(struct vcpu *vcpu, u64 controls)
+{
+	vcpu->vmcs[VMCS_PRIMARY_PROCESSOR_BASED_CONTROLS] = control_mask(CONTROL_ACTIVATE_SECONDARY_CONTROLS);
+	vcpu->vmcs[VMCS_SECONDARY_PROCESSOR_BASED_CONTROLS] = controls;
+}
+
 static void test_other_leaves_are_the_processors(void **state)
 {
 	(void)state;
@@ -58,11 +67,14 @@ static void test_features(void **state)
 	struct vcpu *vcpu = at(FAKE_LONG64);
 
 	(void)state;
-	fake_set_cpuid(vcpu, 1, 0, (struct vcpu_cpuid){.eax = 0x806c0, .ecx = VMX | OSXSAVE | BIT(26)});
+	fake_set_cpuid(
+		vcpu, 1, 0,
+		(struct vcpu_cpuid){.eax = 0x806c0, .ecx = VMX | OSXSAVE | BIT(26), .edx = MTRR | BIT(0)});
 
 	struct vcpu_cpuid result = cpuid(vcpu, 1, 0);
 
 	assert_int_equal(result.eax, 0x806c0);
+	assert_int_equal(result.edx, BIT(0));
 	assert_int_equal(result.ecx, HYPERVISOR | BIT(26));
 	/* OSXSAVE follows the guest's CR4, whatever the processor says. */
 	fake_set_cr4(vcpu, &exit_, CR4_PAE | CR4_OSXSAVE);
@@ -98,7 +110,7 @@ static void test_ospke_follows_the_guests_cr4(void **state)
 	struct vcpu *vcpu = at(FAKE_LONG64);
 
 	(void)state;
-	fake_set_cpuid(vcpu, 7, 0, (struct vcpu_cpuid){.ecx = OSPKE | BIT(3)});
+	fake_set_cpuid(vcpu, 7, 0, (struct vcpu_cpuid){.ecx = OSPKE | LA57 | BIT(3)});
 	fake_set_cpuid(vcpu, 7, 1, (struct vcpu_cpuid){.ecx = OSPKE});
 	assert_int_equal(cpuid(vcpu, 7, 0).ecx, BIT(3));
 	fake_set_cr4(vcpu, &exit_, CR4_PAE | CR4_PKE);
@@ -140,6 +152,7 @@ static void test_xstate_size_follows_the_guests_xcr0(void **state)
 		struct vcpu *vcpu = at(FAKE_LONG64);
 
 		set_xstate(vcpu);
+		set_secondary_controls(vcpu, control_mask(CONTROL_ENABLE_XSAVES_XRSTORS));
 		vcpu->state[VCPU_XCR0] = cases[i].xcr0;
 		vcpu->state[VCPU_XSS] = cases[i].xss;
 		assert_int_equal(cpuid(vcpu, 0xd, 0).ebx, cases[i].standard);
@@ -147,6 +160,65 @@ static void test_xstate_size_follows_the_guests_xcr0(void **state)
 		assert_int_equal(cpuid(vcpu, 0xd, 0).ecx, 2696);
 		assert_int_equal(cpuid(vcpu, 0xd, 2).ebx, 576);
 	}
+}
+
+/* SDM, "Changes to Instruction Behavior in VMX Non-Root Operation": #UD without the control. */
+static void test_features_that_controls_enable(void **state)
+{
+	static const struct {
+		enum control control;
+		u32 leaf;
+		u32 subleaf;
+		struct vcpu_cpuid feature;
+	} cases[] = {
+		{CONTROL_ENABLE_INVPCID, 7, 0, {.ebx = BIT(10)}},
+		{CONTROL_ENABLE_RDTSCP, 7, 0, {.ecx = BIT(22)}},
+		{CONTROL_ENABLE_RDTSCP, 0x80000001, 0, {.edx = BIT(27)}},
+		{CONTROL_ENABLE_RDTSCP, 0x80000001, 9, {.edx = BIT(27)}}, /* there are no sub-leaves */
+		{CONTROL_ENABLE_USER_WAIT_AND_PAUSE, 7, 0, {.ecx = BIT(5)}},
+		{CONTROL_ENABLE_PCONFIG, 7, 0, {.edx = BIT(18)}},
+		{CONTROL_ENABLE_XSAVES_XRSTORS, 0xd, 1, {.eax = BIT(3)}},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct vcpu *vcpu = at(FAKE_LONG64);
+		struct vcpu_cpuid result;
+
+		fake_set_cpuid(vcpu, cases[i].leaf, cases[i].subleaf, cases[i].feature);
+		set_secondary_controls(vcpu, control_mask(cases[i].control));
+		result = cpuid(vcpu, cases[i].leaf, cases[i].subleaf);
+		result.ebx = cases[i].leaf == 0xd ? 0 : result.ebx; /* a size */
+		assert_memory_equal(&result, &cases[i].feature, sizeof(result));
+		/* Another control, or one that is not active, does not help. */
+		set_secondary_controls(vcpu, ~control_mask(cases[i].control));
+		result = cpuid(vcpu, cases[i].leaf, cases[i].subleaf);
+		assert_int_equal(result.eax | result.ebx | result.ecx | result.edx, 0);
+		set_secondary_controls(vcpu, ~0ull);
+		vcpu->vmcs[VMCS_PRIMARY_PROCESSOR_BASED_CONTROLS] = 0;
+		result = cpuid(vcpu, cases[i].leaf, cases[i].subleaf);
+		assert_int_equal(result.eax | result.ebx | result.ecx | result.edx, 0);
+	}
+}
+
+/* Without XSAVES there is no IA32_XSS, and nothing that it could enable. */
+static void test_supervisor_components_need_xsaves(void **state)
+{
+	struct vcpu *vcpu = at(FAKE_LONG64);
+	struct vcpu_cpuid result;
+
+	(void)state;
+	set_xstate(vcpu);
+	vcpu->state[VCPU_XCR0] = 3;
+	result = cpuid(vcpu, 0xd, 1);
+	assert_int_equal(result.eax, 0x7);
+	assert_int_equal(result.ebx, 576);
+	assert_int_equal(result.ecx | result.edx, 0);
+	assert_int_equal(cpuid(vcpu, 0xd, 11).eax, 0);
+	assert_int_equal(cpuid(vcpu, 0xd, 2).eax, 256);
+	set_secondary_controls(vcpu, control_mask(CONTROL_ENABLE_XSAVES_XRSTORS));
+	assert_int_equal(cpuid(vcpu, 0xd, 1).ecx, 0x1800);
+	assert_int_equal(cpuid(vcpu, 0xd, 11).eax, 16);
 }
 
 static void test_leaves_that_the_processor_lacks(void **state)
@@ -173,6 +245,8 @@ int main(void)
 		cmocka_unit_test(test_hypervisor_leaves),
 		cmocka_unit_test(test_ospke_follows_the_guests_cr4),
 		cmocka_unit_test(test_xstate_size_follows_the_guests_xcr0),
+		cmocka_unit_test(test_features_that_controls_enable),
+		cmocka_unit_test(test_supervisor_components_need_xsaves),
 		cmocka_unit_test(test_leaves_that_the_processor_lacks),
 	};
 

@@ -90,8 +90,23 @@ static void test_status_and_control(void **state)
 	assert_past(vcpu, &exit_, mov_from(vcpu, 7));
 	assert_int_equal(vcpu->registers[R10], DR7_FIXED);
 	assert_past(vcpu, &exit_, mov_to(vcpu, 7, 0xffffffff));
-	assert_int_equal(vcpu->vmcs[VMCS_GUEST_DR7] & 0xffff07ff, 0xffff07ff);
-	assert_int_equal(vcpu->vmcs[VMCS_GUEST_DR7] & 0xd000, 0);
+	assert_int_equal(vcpu->vmcs[VMCS_GUEST_DR7], 0xffff27ff);
+}
+
+/* SDM, "Debug Control Register (DR7)": bit 11 is reserved where there is no RTM. */
+static void test_control_with_rtm(void **state)
+{
+	struct vcpu *vcpu = at(FAKE_LONG64);
+
+	(void)state;
+	fake_set_cpuid(vcpu, 7, 0, (struct vcpu_cpuid){.ebx = BIT(11)});
+	assert_past(vcpu, &exit_, mov_to(vcpu, 7, 0xffffffff));
+	assert_int_equal(vcpu->vmcs[VMCS_GUEST_DR7], 0xffff2fff);
+	vcpu = at(FAKE_LONG64);
+	fake_set_cpuid(vcpu, 7, 0, (struct vcpu_cpuid){.ebx = BIT(11)});
+	fake_set_cpuid(vcpu, 0, 0, (struct vcpu_cpuid){.eax = 6}); /* no such leaf */
+	assert_past(vcpu, &exit_, mov_to(vcpu, 7, 0xffffffff));
+	assert_int_equal(vcpu->vmcs[VMCS_GUEST_DR7], 0xffff27ff);
 }
 
 /* SDM, "MOV - Move to/from Debug Registers": bits 63:32 of DR6 and DR7 are reserved. */
@@ -172,9 +187,13 @@ static void test_general_detect(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_addresses),	   cmocka_unit_test(test_every_operand_register),
-		cmocka_unit_test(test_status_and_control), cmocka_unit_test(test_high_halves_of_dr6_and_dr7),
-		cmocka_unit_test(test_dr4_and_dr5),	   cmocka_unit_test(test_privilege),
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_every_operand_register),
+		cmocka_unit_test(test_status_and_control),
+		cmocka_unit_test(test_control_with_rtm),
+		cmocka_unit_test(test_high_halves_of_dr6_and_dr7),
+		cmocka_unit_test(test_dr4_and_dr5),
+		cmocka_unit_test(test_privilege),
 		cmocka_unit_test(test_general_detect),
 	};
 

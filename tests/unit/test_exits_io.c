@@ -18,6 +18,7 @@
 #define CODE_EXECUTE_ONLY 0xc099
 #define DATA_READ_ONLY 0xc091
 #define UNUSABLE BIT(16)
+#define PENDING_DEBUG_BS BIT(14)
 
 static struct vm_exit exit_;
 
@@ -97,19 +98,15 @@ static void test_exit_port(void **state)
 #define INSB 0x6c
 #define OUTSB 0x6e
 
-/* A string instruction at a linear address, with the index register's value; the rest of the instruction is
- * given. */
-static struct vcpu *string(enum fake_mode mode, u64 qualification, u64 index, u64 segment_base,
-			   u64 address_mask)
+/* A string instruction without prefixes, with the index register's value and the base of its segment. */
+static struct vcpu *string(enum fake_mode mode, u64 qualification, u64 index, u64 segment_base)
 {
 	static const u8 insb[] = {INSB};
 	struct vcpu *vcpu = at(mode, qualification | STRING);
 
 	set_instruction(insb, sizeof(insb));
 	vcpu->registers[qualification & IN ? RDI : RSI] = index;
-	exit_.guest_linear_address = segment_base + (index & address_mask);
-	if (mode != FAKE_LONG64)
-		exit_.guest_linear_address &= 0xffffffff;
+	vcpu->vmcs[qualification & IN ? VMCS_GUEST_ES_BASE : VMCS_GUEST_DS_BASE] = segment_base;
 	return vcpu;
 }
 
@@ -132,7 +129,7 @@ static void test_one_element(void **state)
 	for (unsigned i = 0; i < 2 * ARRAY_SIZE(sizes); i++) {
 		unsigned size = sizes[i / 2];
 		bool down = i % 2;
-		struct vcpu *vcpu = string(FAKE_LONG64, IN | size, 0x1000, 0, ~0ull);
+		struct vcpu *vcpu = string(FAKE_LONG64, IN | size, 0x1000, 0);
 		u64 step = down ? -(u64)(size + 1) : size + 1;
 
 		exit_.rflags |= down ? RFLAGS_DF : 0;
@@ -142,7 +139,7 @@ static void test_one_element(void **state)
 		assert_int_equal(vcpu->registers[RDI], 0x1000 + step);
 		assert_int_equal(vcpu->registers[RCX], 7);
 
-		vcpu = string(FAKE_LONG64, OUT | size, 0x1000, 0, ~0ull);
+		vcpu = string(FAKE_LONG64, OUT | size, 0x1000, 0);
 		exit_.rflags |= down ? RFLAGS_DF : 0;
 		assert_past(vcpu, &exit_, fake_run(vcpu, &exit_));
 		assert_written(vcpu, 0, 0);
@@ -152,7 +149,7 @@ static void test_one_element(void **state)
 
 static void test_repeated(void **state)
 {
-	struct vcpu *vcpu = string(FAKE_LONG64, IN | REP | VALUE_IO_SIZE_2, 0x1000, 0, ~0ull);
+	struct vcpu *vcpu = string(FAKE_LONG64, IN | REP | VALUE_IO_SIZE_2, 0x1000, 0);
 
 	(void)state;
 	vcpu->registers[RCX] = 10;
@@ -161,7 +158,7 @@ static void test_repeated(void **state)
 	assert_int_equal(vcpu->registers[RDI], 0x1014);
 	assert_int_equal(vcpu->registers[RCX], 0);
 
-	vcpu = string(FAKE_LONG64, IN | REP | VALUE_IO_SIZE_2, 0x1000, 0, ~0ull);
+	vcpu = string(FAKE_LONG64, IN | REP | VALUE_IO_SIZE_2, 0x1000, 0);
 	exit_.rflags |= RFLAGS_DF;
 	vcpu->registers[RCX] = 10;
 	assert_past(vcpu, &exit_, fake_run(vcpu, &exit_));
@@ -171,7 +168,7 @@ static void test_repeated(void **state)
 
 static void test_repeated_no_times(void **state)
 {
-	struct vcpu *vcpu = string(FAKE_LONG64, IN | REP, 0x1000, 0, ~0ull);
+	struct vcpu *vcpu = string(FAKE_LONG64, IN | REP, 0x1000, 0);
 
 	(void)state;
 	vcpu->pages[1] = FAKE_ABSENT;
@@ -183,17 +180,53 @@ static void test_repeated_no_times(void **state)
 /* A long REP is done in parts, so that no guest holds the hypervisor. */
 static void test_repeated_in_parts(void **state)
 {
-	struct vcpu *vcpu = string(FAKE_LONG64, IN | REP, 0, 0, ~0ull);
+	struct vcpu *vcpu = string(FAKE_LONG64, IN | REP, 0, 0);
 
 	(void)state;
 	vcpu->registers[RCX] = ELEMENTS_MAX + 3;
 	assert_int_equal(fake_run(vcpu, &exit_), EXIT_RESUME_HERE);
-	assert_int_equal(vcpu->vmcs_writes, 0);
+	assert_int_equal(vcpu->vmcs[VMCS_GUEST_RIP], FAKE_RIP);
+	assert_int_equal(vcpu->vmcs[VMCS_GUEST_RFLAGS], RFLAGS_FIXED | RFLAGS_RF);
+	assert_int_equal(vcpu->vmcs[VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS], 0);
 	assert_int_equal(vcpu->registers[RCX], 3);
 	assert_int_equal(vcpu->registers[RDI], ELEMENTS_MAX);
-	exit_.guest_linear_address = ELEMENTS_MAX;
 	assert_past(vcpu, &exit_, fake_run(vcpu, &exit_));
 	assert_written(vcpu, 0, ELEMENTS_MAX + 3);
+}
+
+/* SDM, "Single-Step Exception Condition", "REP": a trap after each iteration, with RF set before the last. */
+static void test_single_step(void **state)
+{
+	struct vcpu *vcpu = string(FAKE_LONG64, IN | REP, 0x1000, 0);
+
+	(void)state;
+	exit_.rflags |= RFLAGS_TF;
+	exit_.interruptibility_state = BIT(0); /* blocking by STI ends */
+	vcpu->registers[RCX] = 2;
+	assert_int_equal(fake_run(vcpu, &exit_), EXIT_RESUME_HERE);
+	assert_written(vcpu, 0x1000, 1);
+	assert_int_equal(vcpu->registers[RCX], 1);
+	assert_int_equal(vcpu->vmcs[VMCS_GUEST_RIP], FAKE_RIP);
+	assert_int_equal(vcpu->vmcs[VMCS_GUEST_RFLAGS], RFLAGS_FIXED | RFLAGS_TF | RFLAGS_RF);
+	assert_int_equal(vcpu->vmcs[VMCS_GUEST_INTERRUPTIBILITY_STATE], 0);
+	assert_int_equal(vcpu->vmcs[VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS], PENDING_DEBUG_BS);
+
+	exit_.rflags = vcpu->vmcs[VMCS_GUEST_RFLAGS];
+	exit_.interruptibility_state = 0;
+	assert_past(vcpu, &exit_, fake_run(vcpu, &exit_));
+	assert_written(vcpu, 0x1000, 2);
+	assert_int_equal(vcpu->vmcs[VMCS_GUEST_RFLAGS], RFLAGS_FIXED | RFLAGS_TF);
+	assert_int_equal(vcpu->vmcs[VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS], PENDING_DEBUG_BS);
+}
+
+/* 64-bit mode ignores the bases of ES, CS, SS and DS. */
+static void test_bases_of_64_bit_mode(void **state)
+{
+	struct vcpu *vcpu = string(FAKE_LONG64, IN, 0x1000, 0x2000);
+
+	(void)state;
+	assert_past(vcpu, &exit_, fake_run(vcpu, &exit_));
+	assert_written(vcpu, 0x1000, 1);
 }
 
 /* Which bits of RCX and RDI take part, and what becomes of the others (SDM, "INS", "REP"). */
@@ -218,7 +251,7 @@ static void test_address_sizes(void **state)
 		/* The unused bits hold something, and the used ones wrap where they end. */
 		u64 rest = mask == 0xffffffff ? 0 : 0x1122334455667788 & ~mask;
 		struct vcpu *vcpu =
-			string(cases[i].mode, IN | REP, (0x1122334455667788 & ~mask) | 0xffe, 0x1000, mask);
+			string(cases[i].mode, IN | REP, (0x1122334455667788 & ~mask) | 0xffe, 0x1000);
 
 		if (cases[i].prefix)
 			set_instruction(prefixed, sizeof(prefixed));
@@ -226,7 +259,7 @@ static void test_address_sizes(void **state)
 			set_instruction(plain, sizeof(plain));
 		vcpu->registers[RCX] = (0x1122334455667788 & ~mask) | 4;
 		assert_past(vcpu, &exit_, fake_run(vcpu, &exit_));
-		assert_written(vcpu, 0x1ffe, 4);
+		assert_written(vcpu, cases[i].mode == FAKE_LONG64 ? 0xffe : 0x1ffe, 4);
 		assert_int_equal(vcpu->registers[RDI], rest | 0x1002);
 		assert_int_equal(vcpu->registers[RCX], rest);
 	}
@@ -234,7 +267,7 @@ static void test_address_sizes(void **state)
 
 static void test_index_wraps_at_its_size(void **state)
 {
-	struct vcpu *vcpu = string(FAKE_REAL16, IN | REP, 0xfffe, 0, 0xffff);
+	struct vcpu *vcpu = string(FAKE_REAL16, IN | REP, 0xfffe, 0);
 
 	(void)state;
 	vcpu->memory_base = 0xf000; /* its first page ends at 64 KiB */
@@ -243,7 +276,7 @@ static void test_index_wraps_at_its_size(void **state)
 	assert_written(vcpu, 0xffe, 2);
 	assert_int_equal(vcpu->registers[RDI], 0);
 
-	vcpu = string(FAKE_REAL16, IN | REP, 0, 0, 0xffff);
+	vcpu = string(FAKE_REAL16, IN | REP, 0, 0);
 	exit_.rflags |= RFLAGS_DF;
 	vcpu->registers[RCX] = 1;
 	assert_past(vcpu, &exit_, fake_run(vcpu, &exit_));
@@ -254,7 +287,7 @@ static void test_index_wraps_at_its_size(void **state)
 static void test_linear_addresses(void **state)
 {
 	static const u8 prefixed[] = {0x64, 0x67, OUTSB};
-	struct vcpu *vcpu = string(FAKE_PROT32, IN | REP, 0x20, 0xfffffff0, 0xffffffff);
+	struct vcpu *vcpu = string(FAKE_PROT32, IN | REP, 0x20, 0xfffffff0);
 
 	(void)state;
 	vcpu->registers[RCX] = 4;
@@ -262,7 +295,8 @@ static void test_linear_addresses(void **state)
 	assert_written(vcpu, 0x10, 4);
 
 	/* FS:[ESI] in 64-bit mode: the offset has 32 bits, the base 64. */
-	vcpu = string(FAKE_LONG64, OUT, HIGH_HALF | 8, 0xffff888000001000, 0xffffffff);
+	vcpu = string(FAKE_LONG64, OUT, HIGH_HALF | 8, 0);
+	vcpu->vmcs[VMCS_GUEST_FS_BASE] = 0xffff888000001000;
 	set_instruction(prefixed, sizeof(prefixed));
 	vcpu->memory_base = 0xffff888000000000;
 	assert_past(vcpu, &exit_, fake_run(vcpu, &exit_));
@@ -272,7 +306,7 @@ static void test_linear_addresses(void **state)
 /* What was done before a page fault stays done; the instruction goes on from there. */
 static void test_page_fault_midway(void **state)
 {
-	struct vcpu *vcpu = string(FAKE_LONG64, IN | REP | VALUE_IO_SIZE_4, 0x1ff4, 0, ~0ull);
+	struct vcpu *vcpu = string(FAKE_LONG64, IN | REP | VALUE_IO_SIZE_4, 0x1ff4, 0);
 
 	(void)state;
 	vcpu->pages[2] = FAKE_ABSENT;
@@ -286,14 +320,13 @@ static void test_page_fault_midway(void **state)
 
 	vcpu->pages[2] = FAKE_WRITABLE;
 	vcpu->vmcs[VMCS_ENTRY_INTERRUPTION_INFORMATION] = 0;
-	exit_.guest_linear_address = 0x2000;
 	assert_past(vcpu, &exit_, fake_run(vcpu, &exit_));
 	assert_written(vcpu, 0x1ff4, 32);
 }
 
 static void test_element_across_two_pages(void **state)
 {
-	struct vcpu *vcpu = string(FAKE_LONG64, IN | VALUE_IO_SIZE_4, 0x1ffe, 0, ~0ull);
+	struct vcpu *vcpu = string(FAKE_LONG64, IN | VALUE_IO_SIZE_4, 0x1ffe, 0);
 
 	(void)state;
 	vcpu->pages[2] = FAKE_READ_ONLY;
@@ -307,17 +340,17 @@ static void test_element_across_two_pages(void **state)
 	assert_written(vcpu, 0x1ffe, 4);
 
 	/* OUTS reads: a read-only page will do. */
-	vcpu = string(FAKE_LONG64, OUT | VALUE_IO_SIZE_4, 0x1ffe, 0, ~0ull);
+	vcpu = string(FAKE_LONG64, OUT | VALUE_IO_SIZE_4, 0x1ffe, 0);
 	vcpu->pages[2] = FAKE_READ_ONLY;
 	assert_past(vcpu, &exit_, fake_run(vcpu, &exit_));
-	vcpu = string(FAKE_LONG64, OUT, 0x2000, 0, ~0ull);
+	vcpu = string(FAKE_LONG64, OUT, 0x2000, 0);
 	vcpu->pages[2] = FAKE_ABSENT;
 	assert_fault(vcpu, fake_run(vcpu, &exit_), VECTOR_PAGE_FAULT, 0);
 }
 
 static void test_translation_without_memory(void **state)
 {
-	struct vcpu *vcpu = string(FAKE_LONG64, IN, 0x1000, 0, ~0ull);
+	struct vcpu *vcpu = string(FAKE_LONG64, IN, 0x1000, 0);
 
 	(void)state;
 	vcpu->pages[1] = FAKE_NO_MEMORY;
@@ -326,14 +359,14 @@ static void test_translation_without_memory(void **state)
 
 static void test_not_canonical(void **state)
 {
-	struct vcpu *vcpu = string(FAKE_LONG64, IN, 0x0000800000000000, 0, ~0ull);
+	struct vcpu *vcpu = string(FAKE_LONG64, IN, 0x0000800000000000, 0);
 
 	(void)state;
 	assert_fault(vcpu, fake_run(vcpu, &exit_), VECTOR_GENERAL_PROTECTION, 0);
-	vcpu = string(FAKE_LONG64, IN | VALUE_IO_SIZE_2, 0x00007fffffffffff, 0, ~0ull);
+	vcpu = string(FAKE_LONG64, IN | VALUE_IO_SIZE_2, 0x00007fffffffffff, 0);
 	assert_fault(vcpu, fake_run(vcpu, &exit_), VECTOR_GENERAL_PROTECTION, 0);
 	/* An SS prefix means nothing in 64-bit mode. */
-	vcpu = string(FAKE_LONG64, OUT, 0x0000800000000000, 0, ~0ull);
+	vcpu = string(FAKE_LONG64, OUT, 0x0000800000000000, 0);
 	set_instruction((const u8[]){0x36, OUTSB}, 2);
 	assert_fault(vcpu, fake_run(vcpu, &exit_), VECTOR_GENERAL_PROTECTION, 0);
 }
@@ -341,7 +374,7 @@ static void test_not_canonical(void **state)
 /* SDM, "Limit Checking": the last byte of the element counts; in real mode the limit is 64 KiB. */
 static void test_segment_limits(void **state)
 {
-	struct vcpu *vcpu = string(FAKE_PROT32, IN | REP | VALUE_IO_SIZE_2, 0xffa, 0x1000, 0xffffffff);
+	struct vcpu *vcpu = string(FAKE_PROT32, IN | REP | VALUE_IO_SIZE_2, 0xffa, 0x1000);
 
 	(void)state;
 	vcpu->vmcs[VMCS_GUEST_ES_LIMIT] = 0xffe;
@@ -350,11 +383,11 @@ static void test_segment_limits(void **state)
 	assert_written(vcpu, 0x1ffa, 4);
 	assert_int_equal(vcpu->registers[RCX], 2);
 
-	vcpu = string(FAKE_REAL16, IN | VALUE_IO_SIZE_2, 0xffff, 0, 0xffff);
+	vcpu = string(FAKE_REAL16, IN | VALUE_IO_SIZE_2, 0xffff, 0);
 	assert_fault(vcpu, fake_run(vcpu, &exit_), VECTOR_GENERAL_PROTECTION, NO_CODE);
 
 	/* An expand-down segment begins above its limit. */
-	vcpu = string(FAKE_PROT32, IN, 0xfff, 0, 0xffffffff);
+	vcpu = string(FAKE_PROT32, IN, 0xfff, 0);
 	vcpu->vmcs[VMCS_GUEST_ES_ACCESS_RIGHTS] = EXPAND_DOWN;
 	vcpu->vmcs[VMCS_GUEST_ES_LIMIT] = 0xfff;
 	assert_fault(vcpu, fake_run(vcpu, &exit_), VECTOR_GENERAL_PROTECTION, 0);
@@ -365,7 +398,7 @@ static void test_segment_limits(void **state)
 
 static void assert_segment_fault(bool input, enum vmcs_field field, u64 rights, u8 prefix, int vector)
 {
-	struct vcpu *vcpu = string(FAKE_PROT32, input ? IN : OUT, 0x1000, 0, 0xffffffff);
+	struct vcpu *vcpu = string(FAKE_PROT32, input ? IN : OUT, 0x1000, 0);
 
 	set_instruction((const u8[]){prefix, input ? INSB : OUTSB}, 2);
 	vcpu->vmcs[field] = rights;
@@ -407,14 +440,14 @@ static void test_segments(void **state)
 /* The bytes of the instruction may be missing (not readable): the address size is then the segment's. */
 static void test_without_instruction_bytes(void **state)
 {
-	struct vcpu *vcpu = string(FAKE_PROT32, IN, 0x1000, 0, 0xffffffff);
+	struct vcpu *vcpu = string(FAKE_PROT32, IN, 0x1000, 0);
 
 	(void)state;
 	exit_.instruction_size = 0;
 	assert_past(vcpu, &exit_, fake_run(vcpu, &exit_));
 	assert_written(vcpu, 0x1000, 1);
 	/* Nothing but prefixes. */
-	vcpu = string(FAKE_PROT32, IN, 0x1000, 0, 0xffff);
+	vcpu = string(FAKE_PROT32, IN, 0x1000, 0);
 	memset(exit_.instruction, 0x67, INSTRUCTION_BYTES_MAX);
 	exit_.instruction_size = INSTRUCTION_BYTES_MAX;
 	assert_past(vcpu, &exit_, fake_run(vcpu, &exit_));
@@ -431,6 +464,8 @@ int main(void)
 		cmocka_unit_test(test_repeated),
 		cmocka_unit_test(test_repeated_no_times),
 		cmocka_unit_test(test_repeated_in_parts),
+		cmocka_unit_test(test_single_step),
+		cmocka_unit_test(test_bases_of_64_bit_mode),
 		cmocka_unit_test(test_address_sizes),
 		cmocka_unit_test(test_index_wraps_at_its_size),
 		cmocka_unit_test(test_linear_addresses),

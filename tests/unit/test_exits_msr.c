@@ -49,12 +49,19 @@ static void assert_writes(struct vcpu *vcpu, u32 number, u64 value)
 	assert_reads(vcpu, number, value);
 }
 
+static void enable_xsaves(struct vcpu *vcpu)
+{
+	vcpu->vmcs[VMCS_PRIMARY_PROCESSOR_BASED_CONTROLS] = control_mask(CONTROL_ACTIVATE_SECONDARY_CONTROLS);
+	vcpu->vmcs[VMCS_SECONDARY_PROCESSOR_BASED_CONTROLS] = control_mask(CONTROL_ENABLE_XSAVES_XRSTORS);
+}
+
 /* The write raises #GP(0), and the register keeps its value. */
 static void assert_refuses(enum fake_mode mode, u32 number, u64 value)
 {
 	struct vcpu *vcpu = at(mode);
 
 	fake_set_msr(vcpu, number, 0x1234);
+	enable_xsaves(vcpu);
 	fake_set_cpuid(vcpu, 0xd, 1, (struct vcpu_cpuid){.eax = 8, .ecx = 0x1800});
 	u64 efer = vcpu->vmcs[VMCS_GUEST_EFER];
 
@@ -143,15 +150,34 @@ static void test_constants(void **state)
 		assert_writes(at(FAKE_LONG64), rows[i].number, rows[i].value);
 		assert_refuses(FAKE_LONG64, rows[i].number, rows[i].value ^ BIT(40));
 	}
+}
+
+static void test_read_only(void **state)
+{
+	static const struct {
+		u32 number;
+		u64 value;
+	} rows[] = {
+#define MSR_READ_ONLY(number_, name, value_) {number_, value_},
+#include "vmx/exits/msrs.def"
+#undef MSR_READ_ONLY
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_reads(at(FAKE_LONG64), rows[i].number, rows[i].value);
+		assert_refuses(FAKE_LONG64, rows[i].number, rows[i].value);
+		assert_refuses(FAKE_LONG64, rows[i].number, rows[i].value ^ BIT(40));
+	}
 	/* The guest has no VMX: locked, with VMX off. */
 	assert_reads(at(FAKE_LONG64), 0x3a, 1);
 }
 
 static void test_unknown_registers(void **state)
 {
-	/* VMX capabilities are hidden; the last of each range, and outside both ranges. */
-	static const u32 numbers[] = {0x480,	  0x48c,      0x1fff,	  0x2000, 0xbfffffff,
-				      0xc0001fff, 0xc0002000, 0xffffffff, 0x7};
+	/* VMX capabilities are hidden; there are no MTRRs; the last of each range, and outside both ranges. */
+	static const u32 numbers[] = {0x480,	  0x48c,      0xfe,	  0x1fff,     0x2000,
+				      0xbfffffff, 0xc0001fff, 0xc0002000, 0xffffffff, 0x7};
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(numbers); i++) {
@@ -217,9 +243,15 @@ static void test_xss(void **state)
 	struct vcpu *vcpu = at(FAKE_LONG64);
 
 	(void)state;
+	enable_xsaves(vcpu);
 	assert_fault(vcpu, rdmsr(vcpu, IA32_XSS), VECTOR_GENERAL_PROTECTION, 0);
 	assert_fault(vcpu, wrmsr(vcpu, IA32_XSS, 0), VECTOR_GENERAL_PROTECTION, 0);
 	vcpu = at(FAKE_LONG64);
+	fake_set_cpuid(vcpu, 0xd, 1, (struct vcpu_cpuid){.eax = 8, .ecx = 0x1800, .edx = 1});
+	assert_fault(vcpu, rdmsr(vcpu, IA32_XSS), VECTOR_GENERAL_PROTECTION, 0); /* not without the control */
+	assert_fault(vcpu, wrmsr(vcpu, IA32_XSS, 0), VECTOR_GENERAL_PROTECTION, 0);
+	vcpu = at(FAKE_LONG64);
+	enable_xsaves(vcpu);
 	fake_set_cpuid(vcpu, 0xd, 1, (struct vcpu_cpuid){.eax = 8, .ecx = 0x1800, .edx = 1});
 	assert_reads(vcpu, IA32_XSS, 0);
 	assert_writes(vcpu, IA32_XSS, 0x1800 | BIT(32));
@@ -259,6 +291,7 @@ int main(void)
 		cmocka_unit_test(test_registers_of_the_vmcs),
 		cmocka_unit_test(test_registers_of_the_processor),
 		cmocka_unit_test(test_constants),
+		cmocka_unit_test(test_read_only),
 		cmocka_unit_test(test_unknown_registers),
 		cmocka_unit_test(test_time_stamp_counter),
 		cmocka_unit_test(test_efer),

@@ -81,6 +81,26 @@ static void test_rdtsc_without_offsetting_is_the_hosts(void **state)
 	assert_int_equal(vcpu->registers[RDX], 1);
 }
 
+/* SDM, "Changes to Instruction Behavior in VMX Non-Root Operation": scaled, then moved. */
+static void test_rdtsc_scales(void **state)
+{
+	struct vcpu *vcpu = at(EXIT_REASON_RDTSC, 2);
+
+	(void)state;
+	vcpu->tsc = 0x8000000000000001;
+	vcpu->vmcs[VMCS_TSC_OFFSET] = 1;
+	vcpu->vmcs[VMCS_TSC_MULTIPLIER] = BIT(48) + BIT(47); /* 1.5: the product does not fit into 64 bits */
+	vcpu->vmcs[VMCS_SECONDARY_PROCESSOR_BASED_CONTROLS] = control_mask(CONTROL_USE_TSC_SCALING);
+	vcpu->vmcs[VMCS_PRIMARY_PROCESSOR_BASED_CONTROLS] = control_mask(CONTROL_ACTIVATE_SECONDARY_CONTROLS);
+	assert_past(vcpu, &exit_, fake_run(vcpu, &exit_));
+	assert_int_equal(vcpu->registers[RDX], 0x80000000);
+	assert_int_equal(vcpu->registers[RAX], 1);
+	vcpu->vmcs[VMCS_PRIMARY_PROCESSOR_BASED_CONTROLS] |= control_mask(CONTROL_USE_TSC_OFFSETTING);
+	assert_past(vcpu, &exit_, fake_run(vcpu, &exit_));
+	assert_int_equal(vcpu->registers[RDX], 0xc0000000);
+	assert_int_equal(vcpu->registers[RAX], 2);
+}
+
 static void test_rdtscp_gives_tsc_aux(void **state)
 {
 	struct vcpu *vcpu = at(EXIT_REASON_RDTSCP, 3);
@@ -229,6 +249,7 @@ int main(void)
 		cmocka_unit_test(test_vmcall_known_and_unknown),
 		cmocka_unit_test(test_rdtsc_adds_the_offset),
 		cmocka_unit_test(test_rdtsc_without_offsetting_is_the_hosts),
+		cmocka_unit_test(test_rdtsc_scales),
 		cmocka_unit_test(test_rdtscp_gives_tsc_aux),
 		cmocka_unit_test(test_external_interrupt_is_taken),
 		cmocka_unit_test(test_ept_violation_is_granted_or_not),

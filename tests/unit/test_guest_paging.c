@@ -18,6 +18,8 @@
 #define P BIT(0)
 #define W BIT(1)
 #define U BIT(2)
+#define A BIT(5)
+#define D BIT(6)
 #define PS BIT(7)
 #define XD BIT(63)
 #define RIGHTS (P | W | U)
@@ -36,6 +38,22 @@ static bool read_memory(void *context, u64 address, void *value, size_t size)
 	return true;
 }
 
+static void write_memory(void *context, u64 address, const void *value, size_t size)
+{
+	assert_ptr_equal(context, memory);
+	assert_int_equal(address % size, 0);
+	assert_in_range(address, 0, MEMORY_SIZE - size);
+	memcpy(memory + address, value, size);
+}
+
+static u64 get(u64 address, size_t size)
+{
+	u64 entry = 0;
+
+	memcpy(&entry, memory + address, size);
+	return entry;
+}
+
 static void set(u64 address, u64 entry, size_t size)
 {
 	memcpy(memory + address, &entry, size);
@@ -45,7 +63,16 @@ static struct guest_paging paging(u64 cr0, u64 cr4, u64 efer)
 {
 	memset(memory, 0, sizeof(memory));
 	return (struct guest_paging){
-		.cr0 = cr0, .cr3 = 0x1000, .cr4 = cr4, .efer = efer, .read = read_memory, .context = memory};
+		.cr0 = cr0,
+		.cr3 = 0x1000,
+		.cr4 = cr4,
+		.efer = efer,
+		.physical_bits = 52,
+		.has_1g_pages = true,
+		.read = read_memory,
+		.write = write_memory,
+		.context = memory,
+	};
 }
 
 /* Tables at 1000H, 2000H and so on, one a level, that map a linear address to this page. */
@@ -108,7 +135,7 @@ static void test_no_paging(void **state)
 
 	(void)state;
 	assert_maps(&off, 0x1234, GUEST_WRITE, 0x1234);
-	assert_maps(&off, 0x100001234, GUEST_FETCH, 0x1234); /* linear addresses have 32 bits */
+	assert_maps(&off, 0x100001234, GUEST_LOOK, 0x1234); /* linear addresses have 32 bits */
 }
 
 static void test_small_pages_of_each_mode(void **state)
@@ -192,18 +219,10 @@ static void test_not_present(void **state)
 		set(level * 0x1000, W | U, 8);
 		assert_faults(&mode, 0, GUEST_READ, 0);
 		assert_faults(&mode, 0, GUEST_WRITE, PAGE_FAULT_WRITE);
-		assert_faults(&mode, 0, GUEST_FETCH, PAGE_FAULT_FETCH);
+		assert_faults(&mode, 0, GUEST_LOOK, 0);
 		mode.user = true;
 		assert_faults(&mode, 0, GUEST_WRITE, PAGE_FAULT_WRITE | PAGE_FAULT_USER);
-		mode.efer &= ~EFER_NXE;
-		assert_faults(&mode, 0, GUEST_FETCH, PAGE_FAULT_USER);
 	}
-
-	struct guest_paging mode = legacy(0);
-
-	mode.efer = EFER_NXE; /* counts with PAE only */
-	set(0x4000, 0, 4);
-	assert_faults(&mode, 0, GUEST_FETCH, 0);
 }
 
 /* SDM, "Determination of Access Rights": every level has a say, but for the PDPTEs of PAE paging. */
@@ -231,13 +250,131 @@ static void test_rights(void **state)
 		mode = four_level(0);
 		set(level * 0x1000, next | RIGHTS | XD, 8);
 		assert_maps(&mode, 0, GUEST_WRITE, LEAF);
-		assert_faults(&mode, 0, GUEST_FETCH, PAGE_FAULT_PRESENT | PAGE_FAULT_FETCH);
+		assert_maps(&mode, 0, GUEST_LOOK, LEAF);
 	}
 
 	struct guest_paging mode = pae(0);
 
 	mode.user = true; /* the PDPTE has neither W nor U */
 	assert_maps(&mode, 0, GUEST_WRITE, LEAF);
+}
+
+/* SDM, "Determination of Access Rights": SMAP keeps the supervisor off user pages, but for RFLAGS.AC. */
+static void test_supervisor_mode_access_prevention(void **state)
+{
+	struct guest_paging mode = four_level(0);
+
+	(void)state;
+	mode.cr4 |= CR4_SMAP | CR4_SMEP; /* SMEP is about fetches only */
+	assert_faults(&mode, 0, GUEST_READ, PAGE_FAULT_PRESENT);
+	assert_faults(&mode, 0, GUEST_WRITE, PAGE_FAULT_PRESENT | PAGE_FAULT_WRITE);
+	mode.ac = true;
+	assert_maps(&mode, 0, GUEST_WRITE, LEAF);
+	mode.ac = false;
+	mode.user = true;
+	assert_maps(&mode, 0, GUEST_WRITE, LEAF);
+	mode = four_level(0); /* one level without the user flag makes it a supervisor page */
+	mode.cr4 |= CR4_SMAP;
+	set(0x2000, 0x3000 | P | W, 8);
+	assert_maps(&mode, 0, GUEST_WRITE, LEAF);
+}
+
+/* What the hypervisor looks at needs no right, and gets no flag. */
+static void test_look(void **state)
+{
+	struct guest_paging mode = four_level(0);
+
+	(void)state;
+	mode.cr4 |= CR4_SMAP;
+	set(0x4000, LEAF | P | U | XD, 8);
+	assert_maps(&mode, 0, GUEST_LOOK, LEAF);
+	set(0x4000, LEAF | P | XD, 8);
+	mode.user = true;
+	assert_maps(&mode, 0, GUEST_LOOK, LEAF);
+	assert_int_equal(get(0x4000, 8), LEAF | P | XD);
+	assert_int_equal(get(0x1000, 8), 0x2000 | RIGHTS);
+}
+
+static void assert_reserved(const struct guest_paging *mode, u64 address, u64 bit, size_t size)
+{
+	u64 entry = get(address, size);
+
+	set(address, entry | bit, size);
+	assert_faults(mode, 0, GUEST_READ, PAGE_FAULT_PRESENT | PAGE_FAULT_RESERVED);
+	set(address, entry & ~P, size); /* an entry that is not present has none */
+	assert_faults(mode, 0, GUEST_READ, 0);
+	set(address, entry, size);
+	assert_maps(mode, 0, GUEST_READ, LEAF);
+}
+
+/* SDM, "4-Level Paging and 5-Level Paging", "PAE Paging", "32-Bit Paging": bits that must be 0. */
+static void test_reserved_bits(void **state)
+{
+	struct guest_paging mode = four_level(0);
+
+	(void)state;
+	mode.physical_bits = 39;
+	for (u64 table = 0x1000; table <= 0x4000; table += 0x1000) {
+		mode.efer |= EFER_NXE;
+		assert_reserved(&mode, table, BIT(39), 8);
+		assert_reserved(&mode, table, BIT(51), 8);
+		set(table, get(table, 8) | BIT(52), 8); /* ignored */
+		assert_maps(&mode, 0, GUEST_READ, LEAF);
+		mode.efer &= ~EFER_NXE;
+		assert_reserved(&mode, table, XD, 8);
+	}
+	assert_reserved(&mode, 0x1000, PS, 8);
+	mode.has_1g_pages = false;
+	assert_reserved(&mode, 0x2000, PS, 8);
+	set(0x3000, BIT(13) | PS | RIGHTS, 8);
+	assert_faults(&mode, 0, GUEST_READ, PAGE_FAULT_PRESENT | PAGE_FAULT_RESERVED);
+
+	mode = pae(0);
+	assert_reserved(&mode, 0x1020, W, 8);
+	assert_reserved(&mode, 0x1020, BIT(8), 8);
+	assert_reserved(&mode, 0x1020, XD, 8);
+	assert_reserved(&mode, 0x3000, BIT(62), 8);
+	assert_reserved(&mode, 0x4000, BIT(52), 8);
+
+	mode = legacy(0);
+	set(0x1000, BIT(21) | PS | RIGHTS, 4);
+	assert_faults(&mode, 0, GUEST_READ, PAGE_FAULT_PRESENT | PAGE_FAULT_RESERVED);
+	mode.physical_bits = 36;
+	set(0x1000, BIT(16) | PS | RIGHTS, 4);
+	assert_maps(&mode, 0, GUEST_READ, 0x800000000);
+	set(0x1000, BIT(17) | PS | RIGHTS, 4);
+	assert_faults(&mode, 0, GUEST_READ, PAGE_FAULT_PRESENT | PAGE_FAULT_RESERVED);
+}
+
+/* SDM, "Accessed and Dirty Flags": none when the access faults. */
+static void test_accessed_and_dirty(void **state)
+{
+	struct guest_paging mode = four_level(0);
+
+	(void)state;
+	set(0x4000, LEAF | P, 8);
+	assert_faults(&mode, 0, GUEST_WRITE, PAGE_FAULT_PRESENT | PAGE_FAULT_WRITE);
+	assert_int_equal(get(0x4000, 8), LEAF | P);
+	assert_maps(&mode, 0, GUEST_READ, LEAF);
+	assert_int_equal(get(0x4000, 8), LEAF | P | A);
+	set(0x4000, LEAF | RIGHTS, 8);
+	assert_maps(&mode, 0, GUEST_WRITE, LEAF);
+	assert_int_equal(get(0x4000, 8), LEAF | RIGHTS | A | D);
+	for (u64 table = 0x1000; table <= 0x3000; table += 0x1000)
+		assert_int_equal(get(table, 8), (table + 0x1000) | RIGHTS | A);
+
+	mode = pae(0);
+	assert_maps(&mode, 0, GUEST_WRITE, LEAF);
+	assert_int_equal(get(0x1020, 8), 0x3000 | P); /* PDPTEs of PAE paging have no flags */
+	assert_int_equal(get(0x3000, 8), 0x4000 | RIGHTS | A);
+	assert_int_equal(get(0x4000, 8), LEAF | RIGHTS | A | D);
+
+	mode = legacy(0);
+	set(0x4004, 0x12345678, 4); /* the entry beside it stays whole */
+	assert_maps(&mode, 0, GUEST_WRITE, LEAF);
+	assert_int_equal(get(0x1000, 4), 0x4000 | RIGHTS | A);
+	assert_int_equal(get(0x4000, 4), LEAF | RIGHTS | A | D);
+	assert_int_equal(get(0x4004, 4), 0x12345678);
 }
 
 static void test_tables_outside_memory(void **state)
@@ -284,11 +421,19 @@ static void test_random_tables(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_paging),     cmocka_unit_test(test_small_pages_of_each_mode),
-		cmocka_unit_test(test_root),	      cmocka_unit_test(test_large_pages),
-		cmocka_unit_test(test_4_mib_pages),   cmocka_unit_test(test_not_present),
-		cmocka_unit_test(test_rights),	      cmocka_unit_test(test_tables_outside_memory),
+		cmocka_unit_test(test_no_paging),
+		cmocka_unit_test(test_small_pages_of_each_mode),
+		cmocka_unit_test(test_root),
+		cmocka_unit_test(test_large_pages),
+		cmocka_unit_test(test_4_mib_pages),
+		cmocka_unit_test(test_not_present),
+		cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_tables_outside_memory),
 		cmocka_unit_test(test_random_tables),
+		cmocka_unit_test(test_supervisor_mode_access_prevention),
+		cmocka_unit_test(test_look),
+		cmocka_unit_test(test_reserved_bits),
+		cmocka_unit_test(test_accessed_and_dirty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,30 @@ bool is_canonical(u64 address)
 	return (u64)((s64)(address << 16) >> 16) == address;
 }
 
+bool has_secondary_control(struct vcpu *vcpu, enum control control)
+{
+	if (!(vcpu_read_vmcs(vcpu, VMCS_PRIMARY_PROCESSOR_BASED_CONTROLS) &
+	      control_mask(CONTROL_ACTIVATE_SECONDARY_CONTROLS)))
+		return false;
+	return vcpu_read_vmcs(vcpu, VMCS_SECONDARY_PROCESSOR_BASED_CONTROLS) & control_mask(control);
+}
+
+bool has_cpuid_leaf(struct vcpu *vcpu, u32 leaf)
+{
+	return vcpu_host_cpuid(vcpu, 0, 0).eax >= leaf;
+}
+
+/* What lasts for one instruction, or one iteration of it, is over. */
+static void end_step(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	if (exit->interruptibility_state & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS))
+		vcpu_write_vmcs(vcpu, VMCS_GUEST_INTERRUPTIBILITY_STATE,
+				exit->interruptibility_state & ~(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
+	if ((exit->rflags & RFLAGS_TF) && !(vcpu_read_vmcs(vcpu, VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
+		vcpu_write_vmcs(vcpu, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS,
+				vcpu_read_vmcs(vcpu, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) | PENDING_DEBUG_BS);
+}
+
 enum exit_next resume_past(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	u64 rip = exit->rip + exit->instruction_length;
@@ -35,13 +59,17 @@ enum exit_next resume_past(struct vcpu *vcpu, const struct vm_exit *exit)
 	if (!in_64_bit_mode(exit))
 		rip &= 0xffffffff;
 	vcpu_write_vmcs(vcpu, VMCS_GUEST_RIP, rip);
-	if (exit->interruptibility_state & (BLOCKING_BY_STI | BLOCKING_BY_MOV_SS))
-		vcpu_write_vmcs(vcpu, VMCS_GUEST_INTERRUPTIBILITY_STATE,
-				exit->interruptibility_state & ~(BLOCKING_BY_STI | BLOCKING_BY_MOV_SS));
-	if ((exit->rflags & RFLAGS_TF) && !(vcpu_read_vmcs(vcpu, VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
-		vcpu_write_vmcs(vcpu, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS,
-				vcpu_read_vmcs(vcpu, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) | PENDING_DEBUG_BS);
+	if (exit->rflags & RFLAGS_RF)
+		vcpu_write_vmcs(vcpu, VMCS_GUEST_RFLAGS, exit->rflags & ~RFLAGS_RF);
+	end_step(vcpu, exit);
 	return EXIT_RESUME_PAST;
+}
+
+enum exit_next resume_between(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	vcpu_write_vmcs(vcpu, VMCS_GUEST_RFLAGS, exit->rflags | RFLAGS_RF);
+	end_step(vcpu, exit);
+	return EXIT_RESUME_HERE;
 }
 
 static void set_blocking_by_nmi(struct vcpu *vcpu, const struct vm_exit *exit, bool blocked)

@@ -182,10 +182,13 @@ static bool write_cr4(struct vcpu *vcpu, const struct vm_exit *exit, u64 value)
 	u64 old = seen_cr4(vcpu);
 	u64 cr0 = seen_cr0(vcpu);
 
-	/* The guest has no VMX: CR4.VMXE is reserved for it, though the real register must have it. */
-	if (value & (~limits.cr4_may_be_1 | CR4_VMXE))
+	/*
+	 * The guest has no VMX: CR4.VMXE is reserved for it, though the real register must have it. Nor has
+	 * it 5-level paging, which the walk of its tables (guest_paging.c) does not know.
+	 */
+	if (value & (~limits.cr4_may_be_1 | CR4_VMXE | CR4_LA57))
 		return false;
-	if ((exit->efer & EFER_LMA) && (!(value & CR4_PAE) || ((value ^ old) & CR4_LA57)))
+	if ((exit->efer & EFER_LMA) && !(value & CR4_PAE))
 		return false;
 	if ((value & CR4_CET) && !(cr0 & CR0_WP))
 		return false;

@@ -7,24 +7,63 @@
 #include "vmx/exits/exits.h"
 
 #define LEAF_FEATURES 1
+#define FEATURES_EDX_MTRR BIT(12)
 #define FEATURES_ECX_VMX BIT(5)
 #define FEATURES_ECX_OSXSAVE BIT(27)
 #define FEATURES_ECX_HYPERVISOR BIT(31)
 
 #define LEAF_STRUCTURED_FEATURES 7
 #define STRUCTURED_ECX_OSPKE BIT(4)
+#define STRUCTURED_ECX_LA57 BIT(16)
 
 /* The XSAVE area (SDM, "XSAVE Area"): sizes in bytes, and what the sub-leaves of its leaf say. */
 #define LEAF_XSTATE 0xd
-#define XSTATE_EAX_XSAVEC_XSAVES (BIT(1) | BIT(3))
+#define XSTATE_EAX_XSAVEC BIT(1)
+#define XSTATE_EAX_XSAVES BIT(3)
+#define XSTATE_COMPONENT_ECX_SUPERVISOR BIT(0)
 #define XSTATE_COMPONENT_ECX_ALIGNED BIT(1)
 #define XSTATE_LEGACY_AND_HEADER 576
 #define XSTATE_COMPONENTS 63
+
+#define LEAF_EXTENDED_FEATURES 0x80000001
 
 /* The range that the SDM leaves to hypervisors; its first leaf says who is there. */
 #define LEAF_HYPERVISOR 0x40000000
 #define LEAF_HYPERVISOR_LAST 0x400000ff
 static const char vendor[12] = {'E', 'x', 'i', 't', 's', 'c', 'o', 'p', 'e', 'V', 'M', 'X'};
+
+/*
+ * Instructions that raise #UD unless the guest's controls enable them (SDM, "Changes to Instruction Behavior
+ * in VMX Non-Root Operation"): without the control the guest does not have the feature.
+ */
+static const struct {
+	enum control control;
+	u32 leaf;
+	u32 subleaf;
+	struct vcpu_cpuid features;
+} controlled[] = {
+	{CONTROL_ENABLE_INVPCID, LEAF_STRUCTURED_FEATURES, 0, {.ebx = BIT(10)}},
+	{CONTROL_ENABLE_RDTSCP, LEAF_STRUCTURED_FEATURES, 0, {.ecx = BIT(22)}}, /* RDPID */
+	{CONTROL_ENABLE_RDTSCP, LEAF_EXTENDED_FEATURES, 0, {.edx = BIT(27)}},
+	{CONTROL_ENABLE_USER_WAIT_AND_PAUSE, LEAF_STRUCTURED_FEATURES, 0, {.ecx = BIT(5)}},
+	{CONTROL_ENABLE_PCONFIG, LEAF_STRUCTURED_FEATURES, 0, {.edx = BIT(18)}},
+	{CONTROL_ENABLE_XSAVES_XRSTORS, LEAF_XSTATE, 1, {.eax = XSTATE_EAX_XSAVES}},
+};
+
+static void hide_controlled(struct vcpu *vcpu, u32 leaf, u32 subleaf, struct vcpu_cpuid *result)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(controlled); i++) {
+		if (controlled[i].leaf != leaf || has_secondary_control(vcpu, controlled[i].control))
+			continue;
+		/* The leaf of extended features has no sub-leaves: ECX does not count. */
+		if (leaf != LEAF_EXTENDED_FEATURES && controlled[i].subleaf != subleaf)
+			continue;
+		result->eax &= ~controlled[i].features.eax;
+		result->ebx &= ~controlled[i].features.ebx;
+		result->ecx &= ~controlled[i].features.ecx;
+		result->edx &= ~controlled[i].features.edx;
+	}
+}
 
 static struct vcpu_cpuid hypervisor_leaf(u32 leaf)
 {
@@ -61,21 +100,23 @@ static u32 xstate_size(struct vcpu *vcpu, u64 components, bool compacted)
 	return size;
 }
 
-/* EBX tells of the components that the guest has enabled, not of those that the hypervisor runs with. */
-static void say_xstate_size(struct vcpu *vcpu, u32 subleaf, struct vcpu_cpuid *result)
+/*
+ * EBX tells of the components that the guest has enabled, not of those that the hypervisor runs with. A guest
+ * without XSAVES has no supervisor components.
+ */
+static void say_xstate(struct vcpu *vcpu, u32 subleaf, struct vcpu_cpuid *result)
 {
 	u64 xcr0 = vcpu_read_state(vcpu, VCPU_XCR0);
+	bool xsaves = has_secondary_control(vcpu, CONTROL_ENABLE_XSAVES_XRSTORS);
 
+	if (!xsaves && subleaf == 1)
+		result->ecx = result->edx = 0;
+	if (!xsaves && subleaf > 1 && (result->ecx & XSTATE_COMPONENT_ECX_SUPERVISOR))
+		*result = (struct vcpu_cpuid){0};
 	if (subleaf == 0 && result->ebx)
 		result->ebx = xstate_size(vcpu, xcr0, false);
-	if (subleaf == 1 && (result->eax & XSTATE_EAX_XSAVEC_XSAVES))
+	if (subleaf == 1 && (result->eax & (XSTATE_EAX_XSAVEC | XSTATE_EAX_XSAVES)))
 		result->ebx = xstate_size(vcpu, xcr0 | vcpu_read_state(vcpu, VCPU_XSS), true);
-}
-
-/* A leaf above the highest basic one gives the data of another. */
-static bool has_leaf(struct vcpu *vcpu, u32 leaf)
-{
-	return vcpu_host_cpuid(vcpu, 0, 0).eax >= leaf;
 }
 
 static struct vcpu_cpuid filtered(struct vcpu *vcpu, u32 leaf, u32 subleaf)
@@ -85,19 +126,23 @@ static struct vcpu_cpuid filtered(struct vcpu *vcpu, u32 leaf, u32 subleaf)
 
 	struct vcpu_cpuid result = vcpu_host_cpuid(vcpu, leaf, subleaf);
 
+	if (leaf < LEAF_HYPERVISOR && !has_cpuid_leaf(vcpu, leaf))
+		return result;
+	hide_controlled(vcpu, leaf, subleaf, &result);
 	if (leaf == LEAF_FEATURES) {
+		result.edx &= ~FEATURES_EDX_MTRR; /* EPT says the memory type */
 		result.ecx &= ~(FEATURES_ECX_VMX | FEATURES_ECX_OSXSAVE);
 		result.ecx |= FEATURES_ECX_HYPERVISOR;
 		/* OSXSAVE mirrors a bit of the guest's CR4, not of the host's. */
 		if (vcpu_read_vmcs(vcpu, VMCS_GUEST_CR4) & CR4_OSXSAVE)
 			result.ecx |= FEATURES_ECX_OSXSAVE;
-	} else if (leaf == LEAF_STRUCTURED_FEATURES && subleaf == 0 && has_leaf(vcpu, leaf)) {
-		/* So does OSPKE. */
-		result.ecx &= ~STRUCTURED_ECX_OSPKE;
+	} else if (leaf == LEAF_STRUCTURED_FEATURES && subleaf == 0) {
+		/* OSPKE does so, too. The guest has no 5-level paging (control_registers.c). */
+		result.ecx &= ~(STRUCTURED_ECX_OSPKE | STRUCTURED_ECX_LA57);
 		if (vcpu_read_vmcs(vcpu, VMCS_GUEST_CR4) & CR4_PKE)
 			result.ecx |= STRUCTURED_ECX_OSPKE;
-	} else if (leaf == LEAF_XSTATE && has_leaf(vcpu, leaf)) {
-		say_xstate_size(vcpu, subleaf, &result);
+	} else if (leaf == LEAF_XSTATE) {
+		say_xstate(vcpu, subleaf, &result);
 	}
 	return result;
 }

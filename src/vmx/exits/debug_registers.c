@@ -1,6 +1,6 @@
 /*
  * MOV to and from debug registers. With "MOV-DR exiting" the exit comes before the checks for privilege and
- * for DR4 and DR5 (SDM, "Relative Priority of Faults and VM Exits"), so they are made here.
+ * for DR4 and DR5 (SDM, "Instructions That Cause VM Exits Conditionally", MOV DR), so they are made here.
  */
 #include "arch/x86_64/registers.h"
 #include "vmx/exit_fields.h"
@@ -11,9 +11,21 @@
 #define DR6_FIXED_1 0xffff0ff0ull
 #define DR6_WRITABLE 0x0000e00full
 #define DR7_FIXED_1 0x0000000000000400ull
-#define DR7_WRITABLE 0x00000000ffff2bffull
+#define DR7_WRITABLE 0x00000000ffff23ffull
+#define DR7_RTM BIT(11) /* writable where there is RTM */
 #define DR7_GENERAL_DETECT BIT(13)
 #define DR6_GENERAL_DETECT_HIT BIT(13)
+
+#define LEAF_STRUCTURED_FEATURES 7
+#define STRUCTURED_EBX_RTM BIT(11)
+
+static u64 dr7_writable(struct vcpu *vcpu)
+{
+	bool rtm = has_cpuid_leaf(vcpu, LEAF_STRUCTURED_FEATURES) &&
+		   (vcpu_host_cpuid(vcpu, LEAF_STRUCTURED_FEATURES, 0).ebx & STRUCTURED_EBX_RTM);
+
+	return rtm ? DR7_WRITABLE | DR7_RTM : DR7_WRITABLE;
+}
 
 static u64 read_dr(struct vcpu *vcpu, unsigned number)
 {
@@ -23,7 +35,7 @@ static u64 read_dr(struct vcpu *vcpu, unsigned number)
 static void write_dr(struct vcpu *vcpu, unsigned number, u64 value)
 {
 	if (number == 7)
-		vcpu_write_vmcs(vcpu, VMCS_GUEST_DR7, (value & DR7_WRITABLE) | DR7_FIXED_1);
+		vcpu_write_vmcs(vcpu, VMCS_GUEST_DR7, (value & dr7_writable(vcpu)) | DR7_FIXED_1);
 	else if (number == 6)
 		vcpu_write_dr(vcpu, 6, (value & DR6_WRITABLE) | DR6_FIXED_1);
 	else

@@ -8,6 +8,7 @@
 
 #include "arch/x86_64/traps.h"
 #include "lib/types.h"
+#include "vmx/controls.h"
 #include "vmx/exit.h"
 #include "vmx/vcpu_access.h"
 
@@ -36,6 +37,12 @@ exit_handler exit_xsetbv;
 enum exit_next resume_past(struct vcpu *vcpu, const struct vm_exit *exit);
 
 /*
+ * The same between two iterations of a REP: RIP stays, and RFLAGS.RF is set, as for any event that is
+ * delivered there (SDM, "Instruction-Breakpoint Exception Condition"). Always returns EXIT_RESUME_HERE.
+ */
+enum exit_next resume_between(struct vcpu *vcpu, const struct vm_exit *exit);
+
+/*
  * Resumes where the guest is, and gives back what the exit interrupted: an event whose delivery it cut short
  * is delivered again; nmi_unblocking: an IRET that had already ended blocking by NMI blocks again. Always
  * returns EXIT_RESUME_HERE. SDM, "Resuming Guest Software after Handling an Exception".
@@ -51,13 +58,19 @@ enum exit_next inject_page_fault(struct vcpu *vcpu, const struct memory_fault *f
 u64 read_guest_tsc(struct vcpu *vcpu);
 void write_guest_tsc(struct vcpu *vcpu, u64 value);
 
+/* True when a secondary processor-based control is set, and these controls are active. */
+bool has_secondary_control(struct vcpu *vcpu, enum control control);
+
+/* True when the processor has a basic CPUID leaf; one above the highest gives the data of another. */
+bool has_cpuid_leaf(struct vcpu *vcpu, u32 leaf);
+
 /* True in 64-bit mode: IA-32e mode with CS.L set. */
 bool in_64_bit_mode(const struct vm_exit *exit);
 
 /* The stack fault: what a bad access through SS raises where another segment's raises #GP. */
 #define VECTOR_STACK_FAULT 12
 
-/* True for an address whose bits 63:47 are all equal. SDM, "Canonical Addressing". */
+/* True for an address whose bits 63:47 are all equal; no guest has CR4.LA57. SDM, "Canonical Addressing". */
 bool is_canonical(u64 address);
 
 #endif

@@ -130,6 +130,15 @@ static bool uses_stack_fault(const struct vm_exit *exit, const struct string_io 
 	return io->segment == VALUE_SEGMENT_REGISTER_SS && !in_64_bit_mode(exit);
 }
 
+/* From the segment register, because the exit gives no linear address where the segment is unusable. */
+static u64 segment_base(struct vcpu *vcpu, const struct vm_exit *exit, unsigned segment)
+{
+	if (in_64_bit_mode(exit) && segment != VALUE_SEGMENT_REGISTER_FS &&
+	    segment != VALUE_SEGMENT_REGISTER_GS)
+		return 0;
+	return vcpu_read_vmcs(vcpu, VMCS_GUEST_ES_BASE + SEGMENT_FIELD_STEP * segment);
+}
+
 /* One element; false with *fault filled when guest memory cannot be accessed. */
 static bool move_element(struct vcpu *vcpu, const struct vm_exit *exit, const struct string_io *io,
 			 u64 offset, struct memory_fault *fault)
@@ -158,7 +167,7 @@ static enum exit_next string_io(struct vcpu *vcpu, const struct vm_exit *exit)
 	u64 mask = size_mask(io.address_bytes);
 
 	io.index = io.input ? RDI : RSI;
-	io.segment_base = exit->guest_linear_address - (vcpu_read_register(vcpu, io.index) & mask);
+	io.segment_base = segment_base(vcpu, exit, io.segment);
 	for (unsigned done = 0; done < STRING_ELEMENTS_MAX; done++) {
 		u64 offset = vcpu_read_register(vcpu, io.index) & mask;
 		struct memory_fault fault;
@@ -177,8 +186,11 @@ static enum exit_next string_io(struct vcpu *vcpu, const struct vm_exit *exit)
 		if (!rep)
 			return resume_past(vcpu, exit);
 		write_register_part(vcpu, RCX, vcpu_read_register(vcpu, RCX) - 1, io.address_bytes);
+		/* A single step traps after each iteration; the last one ends the instruction. */
+		if ((exit->rflags & RFLAGS_TF) && (vcpu_read_register(vcpu, RCX) & mask) != 0)
+			return resume_between(vcpu, exit);
 	}
-	return EXIT_RESUME_HERE;
+	return resume_between(vcpu, exit);
 }
 
 static bool is_power_off(struct vcpu *vcpu, u64 qualification)

@@ -11,7 +11,7 @@
 
 enum check { ANY, CANONICAL, DEBUGCTL, PAT };
 
-enum home { HOME_VMCS, HOME_PROCESSOR, HOME_CONSTANT };
+enum home { HOME_VMCS, HOME_PROCESSOR, HOME_CONSTANT, HOME_READ_ONLY };
 
 static const struct msr {
 	u32 number;
@@ -24,10 +24,12 @@ static const struct msr {
 	{.number = number_, .home = HOME_VMCS, .check = check_, .field = VMCS_##field_},
 #define MSR_PROCESSOR(number_, name, check_) {.number = number_, .home = HOME_PROCESSOR, .check = check_},
 #define MSR_CONSTANT(number_, name, value) {.number = number_, .home = HOME_CONSTANT, .constant = value},
+#define MSR_READ_ONLY(number_, name, value) {.number = number_, .home = HOME_READ_ONLY, .constant = value},
 #include "vmx/exits/msrs.def"
 #undef MSR_VMCS
 #undef MSR_PROCESSOR
 #undef MSR_CONSTANT
+#undef MSR_READ_ONLY
 };
 
 static const struct msr *find_msr(u32 number)
@@ -66,6 +68,13 @@ static bool passes(enum check check, u64 value)
 	return true;
 }
 
+/* The register comes with XSAVES, and XSAVES with its control (cpuid.c). */
+static bool has_xss(struct vcpu *vcpu)
+{
+	return has_secondary_control(vcpu, CONTROL_ENABLE_XSAVES_XRSTORS) &&
+	       (vcpu_host_cpuid(vcpu, LEAF_XSTATE, 1).eax & CPUID_XSTATE_XSAVES);
+}
+
 /* True when the access was made; false: #GP(0). */
 static bool read_msr(struct vcpu *vcpu, u32 number, u64 *value)
 {
@@ -81,7 +90,7 @@ static bool read_msr(struct vcpu *vcpu, u32 number, u64 *value)
 		*value = vcpu_read_vmcs(vcpu, VMCS_GUEST_EFER);
 		return true;
 	case IA32_XSS:
-		if (!(vcpu_host_cpuid(vcpu, LEAF_XSTATE, 1).eax & CPUID_XSTATE_XSAVES))
+		if (!has_xss(vcpu))
 			return false;
 		*value = vcpu_read_state(vcpu, VCPU_XSS);
 		return true;
@@ -99,6 +108,7 @@ static bool read_msr(struct vcpu *vcpu, u32 number, u64 *value)
 	case HOME_PROCESSOR:
 		return vcpu_read_msr(vcpu, number, value);
 	case HOME_CONSTANT:
+	case HOME_READ_ONLY:
 		*value = msr->constant;
 		return true;
 	}
@@ -125,8 +135,7 @@ static bool write_xss(struct vcpu *vcpu, u64 value)
 {
 	struct vcpu_cpuid components = vcpu_host_cpuid(vcpu, LEAF_XSTATE, 1);
 
-	if (!(components.eax & CPUID_XSTATE_XSAVES) ||
-	    (value & ~(components.ecx | (u64)components.edx << 32)))
+	if (!has_xss(vcpu) || (value & ~(components.ecx | (u64)components.edx << 32)))
 		return false;
 	vcpu_write_state(vcpu, VCPU_XSS, value);
 	return true;
@@ -159,6 +168,8 @@ static bool write_msr(struct vcpu *vcpu, u32 number, u64 value)
 		return vcpu_write_msr(vcpu, number, value);
 	case HOME_CONSTANT:
 		return value == msr->constant;
+	case HOME_READ_ONLY:
+		return false;
 	}
 	return false;
 }

@@ -1,20 +1,33 @@
 /*
  * RDTSC and RDTSCP, and the guest's time-stamp counter as RDMSR and WRMSR see it (SDM, "Changes to
- * Instruction Behavior in VMX Non-Root Operation"): the host's, moved by the TSC offset where the guest's
- * controls use it.
+ * Instruction Behavior in VMX Non-Root Operation"): the host's, scaled by the TSC multiplier and moved by the
+ * TSC offset where the guest's controls use them.
  */
 #include "arch/x86_64/msr.h"
 #include "vmx/controls.h"
 #include "vmx/exits/exits.h"
 
+#define MULTIPLIER_FRACTION_BITS 48
+
+/* The host's counter in the guest's ticks, without the offset. The product has 128 bits. */
+static u64 scaled_host_tsc(struct vcpu *vcpu)
+{
+	u64 tsc = vcpu_host_tsc(vcpu);
+
+	if (!has_secondary_control(vcpu, CONTROL_USE_TSC_SCALING))
+		return tsc;
+	return (u64)((unsigned __int128)tsc * vcpu_read_vmcs(vcpu, VMCS_TSC_MULTIPLIER) >>
+		     MULTIPLIER_FRACTION_BITS);
+}
+
+/* Scaling, too, needs the control for offsetting. */
 u64 read_guest_tsc(struct vcpu *vcpu)
 {
 	u64 controls = vcpu_read_vmcs(vcpu, VMCS_PRIMARY_PROCESSOR_BASED_CONTROLS);
-	u64 tsc = vcpu_host_tsc(vcpu);
 
-	return controls & control_mask(CONTROL_USE_TSC_OFFSETTING)
-		       ? tsc + vcpu_read_vmcs(vcpu, VMCS_TSC_OFFSET)
-		       : tsc;
+	if (!(controls & control_mask(CONTROL_USE_TSC_OFFSETTING)))
+		return vcpu_host_tsc(vcpu);
+	return scaled_host_tsc(vcpu) + vcpu_read_vmcs(vcpu, VMCS_TSC_OFFSET);
 }
 
 /* The host's counter is not the guest's to write: from the first write on, the guest has an offset. */
@@ -22,7 +35,7 @@ void write_guest_tsc(struct vcpu *vcpu, u64 value)
 {
 	u64 controls = vcpu_read_vmcs(vcpu, VMCS_PRIMARY_PROCESSOR_BASED_CONTROLS);
 
-	vcpu_write_vmcs(vcpu, VMCS_TSC_OFFSET, value - vcpu_host_tsc(vcpu));
+	vcpu_write_vmcs(vcpu, VMCS_TSC_OFFSET, value - scaled_host_tsc(vcpu));
 	vcpu_write_vmcs(vcpu, VMCS_PRIMARY_PROCESSOR_BASED_CONTROLS,
 			controls | control_mask(CONTROL_USE_TSC_OFFSETTING));
 }
