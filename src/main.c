@@ -13,6 +13,7 @@
 #include "arch/x86_64/stop.h"
 #include "build_id.h"
 #include "guest/catalogue.h"
+#include "lib/format.h"
 #include "lib/string.h"
 #include "options.h"
 #include "run.h"
@@ -208,6 +209,15 @@ static void record_beginning(unsigned processors, u32 selected)
 	}
 }
 
+static void log_memory(void)
+{
+	char text[80];
+
+	format(text, sizeof(text), "%zu KiB of memory, %zu KiB of it free",
+	       pages_statistics().total * (PAGE_SIZE / 1024), pages_statistics().free * (PAGE_SIZE / 1024));
+	record_log(text);
+}
+
 /* Fills `numbers` with the guests to run, in order; how many they are. */
 static u32 select_guests(u32 *numbers)
 {
@@ -247,6 +257,7 @@ void kernel_main(u32 magic, const void *boot_information)
 	stop_set_hook(end_recording);
 	panic_set_hook(record_panic);
 	record_beginning(processors, selected);
+	log_memory();
 	if (selected == 0)
 		stop(STOP_NO_SUCH_GUEST, "none of %u guests matches guests=%s from=%s", catalogue.count,
 		     options.guests, options.from);

@@ -245,6 +245,7 @@ def test_a_defined_field_that_is_not_named_is_an_error_of_the_trace(name: str) -
         ("CPUID first `cpuid` length=2 interruption_information=1", "is called interruption in traces"),
         ("CPUID first `cpuid` length=2 rax={1}", "rax is a number"),
         ("CPUID first `cpuid` length=2 rax=0x10000000000000000", "64 bits"),
+        ("CPUID first `cpuid` length=2 rax=-1", "rax cannot be negative: -1"),
         ("CPUID first `cpuid` length=2 flags={shiny}", 'no part "shiny"'),
         ("CR_ACCESS first `clts` length=2 qualification=0x20", "written by its parts"),
         (

@@ -52,6 +52,7 @@ class ProcessBoot:
         self._environment = environment
         self._ending: Ending | None = None
         self._farewell: float | None = None
+        self._aborted = False
 
     @property
     def ending(self) -> Ending:
@@ -63,6 +64,7 @@ class ProcessBoot:
             self._farewell = time.monotonic()
 
     def abort(self) -> None:
+        self._aborted = True
         try:
             signal.pidfd_send_signal(self._process_handle, signal.SIGKILL)
         except OSError:
@@ -145,7 +147,7 @@ class ProcessBoot:
         self._process.wait()
         os.close(self._process_handle)
         os.close(self._serial)
-        if self._ending is not None and self._ending.kind is not EndKind.CLEAN:
+        if self._ending is not None and self._ending.kind is not EndKind.CLEAN and not self._aborted:
             kept = self.folder.rename(self._runs / self.folder.name.replace("run", "failed", 1))
             detail = f"{self._ending.detail} (its files are in {in_project(kept)})"
             self._ending = Ending(self._ending.kind, detail)

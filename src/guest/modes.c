@@ -266,7 +266,7 @@ static void write_control_registers(const struct mode_row *row, struct vcpu *vcp
 	vmcs_write(VMCS_GUEST_CR4, row->cr4 | limits.cr4_must_be_1);
 	vmcs_write(VMCS_CR4_READ_SHADOW, row->cr4);
 	vmcs_write(VMCS_CR4_GUEST_HOST_MASK, limits.cr4_must_be_1 | CR4_LA57);
-	if (vcpu_has_vmcs_field(vcpu, VMCS_GUEST_EFER))
+	if (vmcs_has(VMCS_GUEST_EFER))
 		vmcs_write(VMCS_GUEST_EFER, row->efer);
 	if (row->paging == PAGING_NONE)
 		return;

@@ -100,7 +100,7 @@ void vcpu_reset(struct vcpu *vcpu)
 	vmcs_zero();
 	vmcs_write(VMCS_VMCS_LINK_POINTER, VMCS_NO_POINTER);
 	vmcs_write(VMCS_GUEST_DR7, DR7_RESET);
-	if (vcpu_has_vmcs_field(vcpu, VMCS_GUEST_PAT))
+	if (vmcs_has(VMCS_GUEST_PAT))
 		vmcs_write(VMCS_GUEST_PAT, rdmsr(IA32_PAT));
 }
 
@@ -116,7 +116,7 @@ void vcpu_apply_controls(struct vcpu *vcpu)
 
 /* SDM, "Host-State Area": where the processor finds itself after a VM exit. All of it is this processor's
  * own. */
-static void write_host_state(struct vcpu *vcpu)
+static void write_host_state(void)
 {
 	vmcs_write(VMCS_HOST_CR0, read_cr0());
 	vmcs_write(VMCS_HOST_CR3, read_cr3());
@@ -137,9 +137,9 @@ static void write_host_state(struct vcpu *vcpu)
 	vmcs_write(VMCS_HOST_SYSENTER_ESP, 0);
 	vmcs_write(VMCS_HOST_SYSENTER_EIP, 0);
 	vmcs_write(VMCS_HOST_RIP, (u64)vmx_exit);
-	if (vcpu_has_vmcs_field(vcpu, VMCS_HOST_EFER))
+	if (vmcs_has(VMCS_HOST_EFER))
 		vmcs_write(VMCS_HOST_EFER, rdmsr(IA32_EFER));
-	if (vcpu_has_vmcs_field(vcpu, VMCS_HOST_PAT))
+	if (vmcs_has(VMCS_HOST_PAT))
 		vmcs_write(VMCS_HOST_PAT, rdmsr(IA32_PAT));
 }
 
@@ -155,7 +155,7 @@ void vcpu_bind(struct vcpu *vcpu)
 	vmcs_load(vcpu->vmcs);
 	if (vmcs_current() != (u64)vcpu->vmcs)
 		panic("VMPTRLD of 0x%lx left 0x%lx current", (u64)vcpu->vmcs, vmcs_current());
-	write_host_state(vcpu);
+	write_host_state();
 	for (unsigned i = 0; i < vcpu->owned_msr_count; i++)
 		wrmsr_safe(vcpu->owned_msrs[i].number, vcpu->owned_msrs[i].guest);
 	vcpu->launched = false; /* VMCLEAR made the launch state "clear" */
@@ -252,9 +252,9 @@ static u32 fetch_instruction(struct vcpu *vcpu, const struct vm_exit *exit, u8 *
 	return size;
 }
 
-u64 vcpu_efer(struct vcpu *vcpu)
+u64 vcpu_efer(void)
 {
-	if (vcpu_has_vmcs_field(vcpu, VMCS_GUEST_EFER))
+	if (vmcs_has(VMCS_GUEST_EFER))
 		return vmcs_read(VMCS_GUEST_EFER);
 	/* Without the field, LME and LMA follow the control, and the rest is the processor's (SDM, "Loading
 	 * Guest Control Registers, Debug Registers, and MSRs"). */
@@ -275,7 +275,7 @@ static void read_guest_state(struct vcpu *vcpu, struct vm_exit *exit)
 	exit->cr0 = vmcs_read(VMCS_GUEST_CR0);
 	exit->cr3 = vmcs_read(VMCS_GUEST_CR3);
 	exit->cr4 = vmcs_read(VMCS_GUEST_CR4);
-	exit->efer = vcpu_efer(vcpu);
+	exit->efer = vcpu_efer();
 	exit->activity_state = (u32)vmcs_read(VMCS_GUEST_ACTIVITY_STATE);
 	exit->interruptibility_state = (u32)vmcs_read(VMCS_GUEST_INTERRUPTIBILITY_STATE);
 	memcpy(exit->registers, vcpu->registers, sizeof(exit->registers));

@@ -87,7 +87,7 @@ enum vcpu_entry vcpu_enter(struct vcpu *vcpu, u32 *error);
 void vcpu_read_exit(struct vcpu *vcpu, struct vm_exit *exit);
 
 /* The guest's IA32_EFER, also where the VMCS has no field for it. */
-u64 vcpu_efer(struct vcpu *vcpu);
+u64 vcpu_efer(void);
 
 /* Lets the guest use an MSR of the processor; the host's value is kept. False: no such MSR, or too many. */
 bool vcpu_own_msr(struct vcpu *vcpu, u32 msr);

@@ -69,7 +69,7 @@ static struct guest_paging paging_of(struct vcpu *vcpu)
 		.cr0 = vmcs_read(VMCS_GUEST_CR0),
 		.cr3 = vmcs_read(VMCS_GUEST_CR3),
 		.cr4 = vmcs_read(VMCS_GUEST_CR4),
-		.efer = vcpu_efer(vcpu),
+		.efer = vcpu_efer(),
 		.user = CPL_OF_ACCESS_RIGHTS(vmcs_read(VMCS_GUEST_SS_ACCESS_RIGHTS)) == 3,
 		.ac = vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_AC,
 		.physical_bits = vcpu->physical_bits,

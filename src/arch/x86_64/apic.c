@@ -37,7 +37,6 @@
 
 /* Interrupt command register (SDM, "Interrupt Command Register (ICR)"). */
 #define ICR_FIXED 0x000
-#define ICR_NMI 0x400
 #define ICR_INIT 0x500
 #define ICR_STARTUP 0x600
 #define ICR_PENDING BIT(12)
@@ -141,11 +140,6 @@ static bool send(u32 destination, u32 command)
 bool apic_send_ipi(u32 destination, u8 vector)
 {
 	return send(destination, ICR_FIXED | vector);
-}
-
-bool apic_send_nmi(u32 destination)
-{
-	return send(destination, ICR_NMI);
 }
 
 bool apic_send_init(u32 destination)

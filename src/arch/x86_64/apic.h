@@ -29,7 +29,6 @@ bool apic_in_service(u8 vector);
 /* Interrupts for the processor with that identifier, by kind. False when the APIC does not take it within its
  * limit. */
 bool apic_send_ipi(u32 apic_id, u8 vector);
-bool apic_send_nmi(u32 apic_id);
 bool apic_send_init(u32 apic_id);
 /* Starts a processor that waits for it at physical address page * 4096, in real mode. */
 bool apic_send_startup(u32 apic_id, u8 page);

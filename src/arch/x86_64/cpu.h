@@ -86,50 +86,14 @@ static inline u8 in8(u16 port)
 	return value;
 }
 
-static inline u16 in16(u16 port)
-{
-	u16 value;
-
-	asm volatile("inw %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-	return value;
-}
-
-static inline u32 in32(u16 port)
-{
-	u32 value;
-
-	asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-	return value;
-}
-
 static inline void out8(u16 port, u8 value)
 {
 	asm volatile("outb %0, %1" : : "a"(value), "Nd"(port) : "memory");
 }
 
-static inline void out16(u16 port, u16 value)
-{
-	asm volatile("outw %0, %1" : : "a"(value), "Nd"(port) : "memory");
-}
-
 static inline void out32(u16 port, u32 value)
 {
 	asm volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
-}
-
-/* XGETBV, XSAVE and XRSTOR need CR4.OSXSAVE, which processor_init sets where the processor has it. */
-static inline u64 xgetbv(u32 xcr)
-{
-	u32 low;
-	u32 high;
-
-	asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(xcr) : "memory");
-	return (u64)high << 32 | low;
-}
-
-static inline void xsetbv(u32 xcr, u64 value)
-{
-	asm volatile("xsetbv" : : "c"(xcr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
 }
 
 /* The area is aligned to 64 bytes, zeroed before its first use, and as large as CPUID.(EAX=0DH,ECX=0):EBX
@@ -196,11 +160,6 @@ static inline void cli(void)
 	asm volatile("cli" : : : "memory");
 }
 
-static inline void sti(void)
-{
-	asm volatile("sti" : : : "memory");
-}
-
 static inline void hlt(void)
 {
 	asm volatile("hlt" : : : "memory");
@@ -217,35 +176,11 @@ static inline void pause(void)
 	asm volatile("pause" : : : "memory");
 }
 
-static inline u64 read_rflags(void)
-{
-	u64 value;
-
-	asm volatile("pushfq; popq %0" : "=r"(value) : : "memory");
-	return value;
-}
-
 /* What GDTR and IDTR hold: limit in bytes, minus one, and linear base address. */
 struct descriptor_table {
 	u16 limit;
 	u64 base;
 } __packed;
-
-static inline struct descriptor_table sgdt(void)
-{
-	struct descriptor_table table;
-
-	asm volatile("sgdt %0" : "=m"(table));
-	return table;
-}
-
-static inline struct descriptor_table sidt(void)
-{
-	struct descriptor_table table;
-
-	asm volatile("sidt %0" : "=m"(table));
-	return table;
-}
 
 static inline void lgdt(const struct descriptor_table *table)
 {
@@ -260,40 +195,6 @@ static inline void lidt(const struct descriptor_table *table)
 static inline void ltr(u16 selector)
 {
 	asm volatile("ltr %0" : : "r"(selector) : "memory");
-}
-
-static inline u16 str(void)
-{
-	u16 selector;
-
-	asm volatile("str %0" : "=r"(selector));
-	return selector;
-}
-
-#define SEGMENT_SELECTOR(name)                                                                               \
-	static inline u16 read_##name(void)                                                                  \
-	{                                                                                                    \
-		u16 selector;                                                                                \
-                                                                                                             \
-		asm volatile("mov %%" #name ", %0" : "=r"(selector));                                        \
-		return selector;                                                                             \
-	}
-
-SEGMENT_SELECTOR(cs)
-SEGMENT_SELECTOR(ss)
-SEGMENT_SELECTOR(ds)
-SEGMENT_SELECTOR(es)
-SEGMENT_SELECTOR(fs)
-SEGMENT_SELECTOR(gs)
-
-static inline void invlpg(const void *address)
-{
-	asm volatile("invlpg (%0)" : : "r"(address) : "memory");
-}
-
-static inline void wbinvd(void)
-{
-	asm volatile("wbinvd" : : : "memory");
 }
 
 #endif

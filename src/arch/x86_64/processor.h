@@ -21,7 +21,6 @@ struct processor {
 
 	volatile int vector; /* the last interrupt that was accepted, NO_VECTOR for none since
 				interrupts_accept began */
-	volatile u64 nmi_count;
 
 	/* The function that another processor wants to run here (smp.c), and whether it has returned. */
 	void (*function)(void *argument);

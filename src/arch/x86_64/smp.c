@@ -144,11 +144,6 @@ unsigned smp_start(const struct boot_info *boot, unsigned limit)
 	return processor_count;
 }
 
-unsigned smp_count(void)
-{
-	return processor_count;
-}
-
 struct processor *smp_processor(unsigned index)
 {
 	return index < processor_count ? processors[index] : NULL;

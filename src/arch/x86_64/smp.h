@@ -17,9 +17,6 @@
  */
 unsigned smp_start(const struct boot_info *boot, unsigned limit);
 
-/* How many processors run. */
-unsigned smp_count(void);
-
 /* NULL when there is no such processor. */
 struct processor *smp_processor(unsigned index);
 

@@ -13,9 +13,8 @@
 
 static const struct {
 	const char *name;
-	const char *meaning;
 } stops[] = {
-#define STOP(code, name_, meaning_) [code] = {.name = #name_, .meaning = meaning_},
+#define STOP(code, name_, meaning) [code] = {.name = #name_},
 #include "stops.def"
 #undef STOP
 };
@@ -28,14 +27,9 @@ static volatile unsigned round;
 /* The first message, which a panic inside the panic hook would otherwise hide. */
 static char first_message[STOP_DETAIL_MAX];
 
-const char *stop_name(enum stop_code code)
+static const char *stop_name(enum stop_code code)
 {
 	return code < ARRAY_SIZE(stops) ? stops[code].name : "unknown";
-}
-
-const char *stop_meaning(enum stop_code code)
-{
-	return code < ARRAY_SIZE(stops) ? stops[code].meaning : "unknown";
 }
 
 void stop_set_hook(void (*hook)(enum stop_code code, const char *detail))

@@ -26,10 +26,6 @@ enum stop_code {
 /* Messages longer than this are cut short. */
 #define STOP_DETAIL_MAX 256
 
-/* The row of stops.def: its name and meaning. */
-const char *stop_name(enum stop_code code);
-const char *stop_meaning(enum stop_code code);
-
 /*
  * Prints "exitscope: stop NAME: details", calls the hook, and ends the machine: by QEMU_EXIT_PORT, by
  * BOCHS_EXIT_PORT, and where neither ends it, by HLT for ever.

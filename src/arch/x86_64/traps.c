@@ -90,8 +90,8 @@ void trap_handle(struct trap_frame *frame)
 {
 	frame->general[TRAP_RSP] = frame->rsp;
 	if (frame->vector == VECTOR_NMI)
-		this_processor()->nmi_count++;
-	else if (frame->vector < VECTOR_EXCEPTION_COUNT)
+		return; /* of whatever made it: the hypervisor waits for none */
+	if (frame->vector < VECTOR_EXCEPTION_COUNT)
 		handle_exception(frame);
 	else
 		handle_interrupt(this_processor(), frame->vector);
@@ -110,9 +110,4 @@ int interrupts_accept(void)
 		     :
 		     : "memory");
 	return processor->vector;
-}
-
-u64 nmi_count(void)
-{
-	return this_processor()->nmi_count;
 }

@@ -1,6 +1,6 @@
 /*
  * Exceptions and interrupts in the kernel itself. An exception with a fix-up goes on there, an NMI is
- * counted, an interrupt is noted and acknowledged; everything else is a panic with all registers.
+ * let go, an interrupt is noted and acknowledged; everything else is a panic with all registers.
  */
 #ifndef ARCH_TRAPS_H
 #define ARCH_TRAPS_H
@@ -47,9 +47,6 @@ const char *trap_name(u64 vector);
  * vector of the last one accepted, or NO_VECTOR. All of them have been acknowledged at the local APIC.
  */
 int interrupts_accept(void);
-
-/* How many NMIs this processor has taken in the kernel. */
-u64 nmi_count(void);
 
 #endif
 
