@@ -75,17 +75,39 @@ def _in_order(order: str) -> Callable[[jobs.Options, Path], Booted]:
     return start
 
 
-def _again(options: jobs.Options, folder: Path) -> Booted:
-    """The whole catalogue in its own order once more. What the same image gave on the same machine in a
-    session before counts as well: it is kept, because a boot takes long.
+def _kept(name: str, boots: Callable[[jobs.Options, Path], Booted]) -> Callable[[jobs.Options, Path], Booted]:
+    """Boots, unless a session before has kept the recording of the very same image on the very same
+    machine: a boot takes long, and gives the same bytes again (which is a test, too).
     """
-    kept = BUILD / "kept-recordings" / f"{_same_image_and_machine(options)}.bin"
-    if not kept.exists():
-        booted = _in_order("")(options, folder)
-        shutil.rmtree(kept.parent, ignore_errors=True)
-        kept.parent.mkdir()
-        shutil.copyfile(booted.reports[0].recording, kept)
-    return Booted({}, [BootReport(kept.stem, 1, kept)])
+
+    def start(options: jobs.Options, folder: Path) -> Booted:
+        kept = BUILD / "kept-recordings" / _same_image_and_machine(options)
+        recording = kept / f"{name}.bin"
+        if not recording.exists():
+            booted = boots(options, folder)
+            if len(booted.reports) != 1 or booted.reports[0].problem:
+                return booted
+            for old in kept.parent.glob("*"):
+                if old != kept:
+                    shutil.rmtree(old, ignore_errors=True)
+            kept.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(booted.reports[0].recording, recording.with_suffix(".new"))
+            recording.with_suffix(".new").rename(recording)
+        report = BootReport(recording.stem, 1, recording)
+        return Booted(_runs([report]), [report])
+
+    return start
+
+
+def _runs(reports: list[BootReport]) -> dict[str, GuestRun]:
+    """The runs of the guests that need no second processor, from kept recordings, in the order of the run."""
+    own = {guest.name for guest in jobs.all_guests().values() if guest.processors == 1}
+    runs = {}
+    for report in reports:
+        collector = Collector()
+        for event in read_records([report.recording.read_bytes()]):
+            runs |= {run.guest: run for run in collector.feed(event) if run.guest in own}
+    return runs
 
 
 def _same_image_and_machine(options: jobs.Options) -> str:
@@ -128,11 +150,11 @@ def _for_people(options: jobs.Options, folder: Path) -> Booted:
 _BOOTS: dict[str, Callable[[jobs.Options, Path], Booted]] = {
     "unruly_guests": _unruly,
     "image_for_people": _for_people,
-    "without_ept": _without_ept,
+    "without_ept": _kept("without-ept", _without_ept),
     "in_order": _in_order(""),
-    "in_order_again": _again,
-    "reversed_order": _in_order("reverse"),
-    "shuffled_order": _in_order("shuffle:20241"),
+    "in_order_again": _kept("forward", _in_order("")),
+    "reversed_order": _kept("reverse", _in_order("reverse")),
+    "shuffled_order": _kept("shuffle", _in_order("shuffle:20241")),
 }
 _ahead = pytest.StashKey[dict[str, Future[None]]]()
 _started = pytest.StashKey[dict[str, Future[Booted]]]()
@@ -216,13 +238,7 @@ def _catalogue(config: pytest.Config) -> Booted:
     background = config.stash[BACKGROUND]
     background.join()
     reports = [report for report in background.job.reports if report.processors == 1]
-    runs = {}
-    for report in reports:
-        collector = Collector()
-        for event in read_records([report.recording.read_bytes()]):
-            runs |= {run.guest: run for run in collector.feed(event)}
-    selected = [guest.name for guest in jobs.all_guests().values() if guest.processors == 1]
-    return Booted({name: runs[name] for name in selected}, reports)
+    return Booted(_runs(reports), reports)
 
 
 @pytest.fixture(scope="session")
