@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, settings
 
 from harness import jobs
 from harness.boots import BootReport, Session, Site
@@ -22,6 +23,10 @@ from harness.pytest_plugin import BACKGROUND, OPTIONS, step_back
 from harness.records import read_records
 from harness.runs import Collector, GuestRun
 from harness.tables import PROJECT
+
+# What hypothesis found once is kept as a test of its own, not in a database beside the tests.
+settings.register_profile("exitscope", database=None, phases=(Phase.explicit, Phase.generate, Phase.shrink))
+settings.load_profile("exitscope")
 
 # As they are before any test replaces them: the boots run meanwhile.
 BUILD = jobs.BUILD
