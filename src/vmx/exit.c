@@ -5,6 +5,7 @@
 #include "vmx/exit.h"
 #include "vmx/exit_fields.h"
 #include "vmx/exits/exits.h"
+#include "vmx/prefixes.h"
 
 /* What the column "also" of exit_reasons.def says. */
 enum also {
@@ -113,39 +114,12 @@ static bool length_defined(const struct vm_exit *exit, u32 also)
 		is_software_event(exit->idt_vectoring_information));
 }
 
-/* The segment of the memory operand of INS or OUTS: what the prefixes say, for OUTS only. */
+/* The segment of the memory operand: INS always uses ES, OUTS what its prefixes say. */
 static unsigned string_segment(const struct vm_exit *exit)
 {
-	bool is_64_bit = in_64_bit_mode(exit);
-	unsigned segment = VALUE_SEGMENT_REGISTER_DS;
-
 	if (FIELD_IO_INSTRUCTION_direction(exit->qualification) == VALUE_IO_DIRECTION_in)
 		return VALUE_SEGMENT_REGISTER_ES;
-	for (u32 i = 0; i < exit->instruction_size; i++) {
-		switch (exit->instruction[i]) {
-		case 0x26:
-		case 0x2e:
-		case 0x36:
-		case 0x3e: /* ES, CS, SS, DS: 64-bit mode ignores them */
-			if (!is_64_bit)
-				segment = exit->instruction[i] >> 3 & 3;
-			break;
-		case 0x64:
-			segment = VALUE_SEGMENT_REGISTER_FS;
-			break;
-		case 0x65:
-			segment = VALUE_SEGMENT_REGISTER_GS;
-			break;
-		case 0x66: /* operand size, address size, REPNE, REP */
-		case 0x67:
-		case 0xf2:
-		case 0xf3:
-			break;
-		default:
-			return segment;
-		}
-	}
-	return segment;
+	return read_prefixes(exit, in_64_bit_mode(exit), VALUE_SEGMENT_REGISTER_DS).segment;
 }
 
 static bool linear_defined(const struct vm_exit *exit, u32 also)

@@ -1,7 +1,7 @@
 /*
  * The table of exit reasons (vmx/exit.h): names, handlers, and which exit-information fields are defined.
  */
-/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/ */
+/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/prefixes.c src/vmx/exits/ */
 #include "fake_vcpu.h"
 
 #define EVENT(type, vector) (EVENT_VALID | (u32)EVENT_##type << EVENT_TYPE_SHIFT | (vector))

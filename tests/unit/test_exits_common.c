@@ -1,7 +1,7 @@
 /*
  * The steps that exit handlers share (vmx/exits/common.c): past an instruction, a fault, an event given back.
  */
-/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/ */
+/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/prefixes.c src/vmx/exits/ */
 #include "fake_vcpu.h"
 
 #define BLOCKING_BY_STI BIT(0)

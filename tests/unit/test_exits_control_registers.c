@@ -2,7 +2,7 @@
  * Accesses to control registers (vmx/exits/control_registers.c): what the guest may write, what its real
  * registers then hold, and the way into and out of IA-32e mode (SDM, "MOV - Move to/from Control Registers").
  */
-/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/ */
+/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/prefixes.c src/vmx/exits/ */
 #include "fake_vcpu.h"
 #include "vmx/controls.h"
 #include "vmx/exit_fields.h"

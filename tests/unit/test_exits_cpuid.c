@@ -2,7 +2,7 @@
  * CPUID as the guest sees it (vmx/exits/cpuid.c): VMX hidden, the hypervisor's leaves, bits that mirror the
  * guest.
  */
-/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/ */
+/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/prefixes.c src/vmx/exits/ */
 #include "fake_vcpu.h"
 #include "vmx/controls.h"
 

@@ -1,7 +1,7 @@
 /*
  * MOV to and from debug registers (vmx/exits/debug_registers.c), with the faults that the exit comes before.
  */
-/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/ */
+/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/prefixes.c src/vmx/exits/ */
 #include "fake_vcpu.h"
 #include "vmx/exit_fields.h"
 

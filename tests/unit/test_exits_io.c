@@ -2,7 +2,7 @@
  * I/O instructions (vmx/exits/io.c): merges into RAX, the exit port, and string instructions in every address
  * size.
  */
-/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/ */
+/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/prefixes.c src/vmx/exits/ */
 #include "fake_vcpu.h"
 #include "vmx/exit_fields.h"
 #include "vmx/exit_port.h"

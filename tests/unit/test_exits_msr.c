@@ -1,7 +1,7 @@
 /*
  * RDMSR and WRMSR (vmx/exits/msr.c): every row of msrs.def, and the registers with rules of their own.
  */
-/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/ */
+/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/prefixes.c src/vmx/exits/ */
 #include "fake_vcpu.h"
 #include "vmx/controls.h"
 #include "arch/x86_64/msr.h"

@@ -2,7 +2,7 @@
  * The handlers that have no test of their own: HLT, VMCALL, RDTSC, RDTSCP, interrupts, EPT
  * violations, XSETBV.
  */
-/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/exits/ */
+/* sources: tests/unit/fake_vcpu.c src/vmx/exit.c src/vmx/prefixes.c src/vmx/exits/ */
 #include "fake_vcpu.h"
 #include "arch/x86_64/msr.h"
 #include "vmx/controls.h"

@@ -7,12 +7,12 @@
 #include "vmx/exit_fields.h"
 #include "vmx/exit_port.h"
 #include "vmx/exits/exits.h"
+#include "vmx/prefixes.h"
 
 /* How many elements of a REP are done in one exit; the rest exits again, so that no guest holds the
  * hypervisor. */
 #define STRING_ELEMENTS_MAX 4096
 
-#define PREFIX_ADDRESS_SIZE 0x67
 #define CS_ACCESS_RIGHTS_DB BIT(14)
 
 /* Access rights of a segment (SDM, "Format of Access Rights"): the type of data and code, and the rest. */
@@ -49,47 +49,18 @@ struct string_io {
 	u64 segment_base;
 };
 
-/*
- * What the prefixes say: the address size, in bytes, and the segment. From the instruction and not from the
- * instruction information, which not every processor gives for INS and OUTS.
- */
-static void read_prefixes(struct string_io *io, const struct vm_exit *exit)
+/* Segment and address size, from the instruction: not every processor gives instruction information for them. */
+static void find_operand(struct string_io *io, const struct vm_exit *exit)
 {
-	bool other_size = false;
+	bool wide = in_64_bit_mode(exit);
+	struct prefixes prefixes = read_prefixes(exit, wide, VALUE_SEGMENT_REGISTER_DS);
 
-	io->segment = io->input ? VALUE_SEGMENT_REGISTER_ES : VALUE_SEGMENT_REGISTER_DS;
-	for (u32 i = 0; i < exit->instruction_size; i++) {
-		switch (exit->instruction[i]) {
-		case 0x26:
-		case 0x2e:
-		case 0x36:
-		case 0x3e: /* ES, CS, SS, DS; INS always uses ES */
-			if (!io->input)
-				io->segment = exit->instruction[i] >> 3 & 3;
-			continue;
-		case 0x64:
-		case 0x65:
-			if (!io->input)
-				io->segment = exit->instruction[i] == 0x64 ? VALUE_SEGMENT_REGISTER_FS
-									   : VALUE_SEGMENT_REGISTER_GS;
-			continue;
-		case PREFIX_ADDRESS_SIZE:
-			other_size = true;
-			continue;
-		case 0x66: /* operand size */
-		case 0xf0: /* LOCK, REPNE, REP */
-		case 0xf2:
-		case 0xf3:
-			continue;
-		default:
-			break;
-		}
-		break;
-	}
-	if (in_64_bit_mode(exit))
-		io->address_bytes = other_size ? 4 : 8;
+	io->segment = io->input ? VALUE_SEGMENT_REGISTER_ES : prefixes.segment;
+	if (wide)
+		io->address_bytes = prefixes.address_size ? 4 : 8;
 	else
-		io->address_bytes = !(exit->cs_access_rights & CS_ACCESS_RIGHTS_DB) == other_size ? 4 : 2;
+		io->address_bytes =
+			!(exit->cs_access_rights & CS_ACCESS_RIGHTS_DB) == prefixes.address_size ? 4 : 2;
 }
 
 /* SDM, "Segment Type Checking"; real and virtual-8086 mode have no types. */
@@ -163,7 +134,7 @@ static enum exit_next string_io(struct vcpu *vcpu, const struct vm_exit *exit)
 	};
 	u64 step = exit->rflags & RFLAGS_DF ? -(u64)io.element_bytes : io.element_bytes;
 
-	read_prefixes(&io, exit);
+	find_operand(&io, exit);
 	u64 mask = size_mask(io.address_bytes);
 
 	io.index = io.input ? RDI : RSI;
